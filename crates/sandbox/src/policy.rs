@@ -1,0 +1,214 @@
+//! What a sandbox allows. Separate from what is run in it ([`crate::Command`]).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::{Layer, Strictness};
+
+/// Everything that is decided about a sandbox before a program is chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// What the root directory holds.
+    pub rootfs: Rootfs,
+    /// Directories of the host shown inside, besides the rootfs.
+    pub mounts: Vec<Mount>,
+    /// The directory that commands start in, writable, new and empty in each run (unless a mount covers it).
+    pub work_directory: PathBuf,
+    /// The user that programs run as.
+    pub user: User,
+    /// What of the network is reachable.
+    pub network: Network,
+    /// Host name inside.
+    pub hostname: String,
+    /// The whole environment of each program; nothing is inherited.
+    pub environment: BTreeMap<String, String>,
+    /// Limits, all of them always in force.
+    pub limits: Limits,
+    /// Strictness of layers that differ from [`Policy::strictness`]'s default.
+    pub layers: BTreeMap<Layer, Strictness>,
+    /// Strictness of all other layers.
+    pub default_strictness: Strictness,
+}
+
+/// What the root directory holds. A writable, size-limited layer for `/tmp`, `/var/tmp`, `/dev/shm` and the home comes on top.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rootfs {
+    /// A read-only view of the host's `/usr`, `/bin`, `/sbin`, `/lib*` and a made-up `/etc`.
+    Host,
+    /// This directory of the host, read-only.
+    Directory(PathBuf),
+}
+
+/// A directory of the host shown inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The directory or file on the host.
+    pub source: PathBuf,
+    /// The absolute path inside.
+    pub target: PathBuf,
+    /// What programs may do with it.
+    pub access: Access,
+}
+
+/// What programs may do with a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Only read.
+    ReadOnly,
+    /// Write to a copy that is discarded at the end (overlayfs).
+    CopyOnWrite,
+    /// Write to the host's files.
+    ReadWrite,
+}
+
+/// The user that programs run as, by its numbers inside the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// User id inside.
+    pub uid: u32,
+    /// Group id inside.
+    pub gid: u32,
+}
+
+impl User {
+    /// An ordinary user, 1000:1000, named `student` inside.
+    pub const ORDINARY: Self = Self { uid: 1000, gid: 1000 };
+    /// Root inside, without any capability, and nobody outside.
+    pub const ROOT: Self = Self { uid: 0, gid: 0 };
+}
+
+/// What of the network is reachable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Nothing but a loopback interface of its own.
+    None,
+    /// The host's network, as any process of the host.
+    Host,
+}
+
+/// Limits. Sizes are bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Wall-clock time of one command.
+    pub wall_time: Duration,
+    /// CPU time of one command and all that it started, together.
+    pub cpu_time: Duration,
+    /// Memory of everything in the sandbox, files in its writable layer included.
+    pub memory: u64,
+    /// Swap on top of the memory.
+    pub swap: u64,
+    /// Processes and threads at the same time.
+    pub processes: u32,
+    /// Share of one CPU, in percent; 0 is no limit.
+    pub cpu_percent: u32,
+    /// Size of one file.
+    pub file_size: u64,
+    /// Open files of one process.
+    pub open_files: u32,
+    /// Bytes in the writable layer.
+    pub disk: u64,
+    /// Files in the writable layer.
+    pub inodes: u64,
+    /// Bytes of standard output and standard error together.
+    pub output: u64,
+    /// Size of the main thread's stack.
+    pub stack: u64,
+    /// Block-device bytes per second in each direction; 0 is no limit.
+    pub io_bytes_per_second: u64,
+}
+
+const MIB: u64 = 1 << 20;
+
+impl Default for Limits {
+    /// What fits a student's program: 10 s, 512 MiB, 64 processes, 16 MiB of output.
+    fn default() -> Self {
+        Self {
+            wall_time: Duration::from_secs(10),
+            cpu_time: Duration::from_secs(10),
+            memory: 512 * MIB,
+            swap: 0,
+            processes: 64,
+            cpu_percent: 0,
+            file_size: 256 * MIB,
+            open_files: 1024,
+            disk: 256 * MIB,
+            inodes: 65_536,
+            output: 16 * MIB,
+            stack: 64 * MIB,
+            io_bytes_per_second: 0,
+        }
+    }
+}
+
+/// The named starting points of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Every layer is required.
+    Strict,
+    /// What escape needs is required; what only some machines have is best effort. The default.
+    Standard,
+}
+
+impl Policy {
+    /// A policy from a preset: host rootfs, no network, ordinary user, default limits.
+    #[must_use]
+    pub fn preset(preset: Preset) -> Self {
+        // Only on some machines: control groups need delegation or root, a time namespace Linux 5.6, Landlock 5.13.
+        let dispensable = [
+            Layer::TimeNamespace,
+            Layer::CgroupNamespace,
+            Layer::MemoryLimit,
+            Layer::ProcessLimit,
+            Layer::CpuAccounting,
+            Layer::Landlock,
+        ];
+        let mut layers = BTreeMap::new();
+        if preset == Preset::Standard {
+            layers.extend(dispensable.map(|layer| (layer, Strictness::BestEffort)));
+        }
+        // Limited only when a policy names a bandwidth.
+        layers.insert(Layer::IoLimit, Strictness::BestEffort);
+        Self {
+            rootfs: Rootfs::Host,
+            mounts: Vec::new(),
+            work_directory: PathBuf::from("/home/student"),
+            user: User::ORDINARY,
+            network: Network::None,
+            hostname: "belljar".to_owned(),
+            environment: [
+                ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+                ("HOME", "/home/student"),
+                ("USER", "student"),
+                ("LOGNAME", "student"),
+                ("SHELL", "/bin/bash"),
+                ("LANG", "C.UTF-8"),
+                ("LC_ALL", "C.UTF-8"),
+            ]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+            limits: Limits::default(),
+            layers,
+            default_strictness: Strictness::Required,
+        }
+    }
+
+    /// How strictly this policy asks for a layer.
+    #[must_use]
+    pub fn strictness(&self, layer: Layer) -> Strictness {
+        self.layers.get(&layer).copied().unwrap_or(self.default_strictness)
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::preset(Preset::Standard)
+    }
+}
