@@ -1,1 +1,13 @@
-//! placeholder
+//! Records and blobs of belljar.
+//!
+//! Embedded engines only, for now: a directory that this process alone holds ([`DataDirectory`]), files named by what is in
+//! them ([`Blobs`]) and a table of saved working directories ([`Environments`]). What is acknowledged is on the disk: a process
+//! that is killed at any moment loses nothing that it had promised, and leaves nothing that it had not.
+
+mod environment;
+mod error;
+mod identifier;
+
+pub use environment::Environment;
+pub use error::StoreError;
+pub use identifier::{BlobId, EnvironmentId, InvalidId};
