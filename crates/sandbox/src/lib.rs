@@ -7,6 +7,7 @@ mod command;
 mod layer;
 mod outcome;
 mod policy;
+pub mod units;
 
 pub use command::{Command, Output, Stdin};
 pub use layer::{Enforcement, Layer, LayerReport, Strictness};
