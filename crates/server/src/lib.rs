@@ -1,1 +1,2 @@
-//! placeholder
+//! HTTP of belljar: listeners, authentication, and one module per dialect.
+mod premierlangage;

@@ -1,0 +1,3 @@
+//! The dialect of the PremierLangage sandbox.
+mod pyjson;
+mod pyrepr;
