@@ -2,12 +2,15 @@
 //!
 //! This crate knows no HTTP and no dialect: [`Request`] in, [`Response`] out.
 
+mod budget;
 mod error;
+mod libraries;
 mod request;
 mod response;
 pub mod settings;
 
 pub use error::ExecuteError;
+pub use libraries::LibraryUpdate;
 pub use request::{Command, Request};
 pub use response::{Execution, Response, ResultFile, TimeLimit};
 pub use settings::Settings;
