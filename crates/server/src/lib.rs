@@ -1,2 +1,3 @@
 //! HTTP of belljar: listeners, authentication, and one module per dialect.
+mod body;
 mod premierlangage;

@@ -1,3 +1,4 @@
 //! The dialect of the PremierLangage sandbox.
+mod form;
 mod pyjson;
 mod pyrepr;

@@ -59,24 +59,44 @@ pub(crate) fn float(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    let magnitude = number.abs();
-    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-        // Rust prints the same digits, but an exponent without sign and leading zero.
-        let printed = format!("{number:e}");
-        if let Some((mantissa, exponent)) = printed.split_once('e') {
-            let (sign, digits) = exponent
-                .strip_prefix('-')
-                .map_or(('+', exponent), |digits| ('-', digits));
-            return format!("{mantissa}e{sign}{digits:0>2}");
-        }
-        return printed;
+    let (mantissa, exponent) = shortest(number);
+    if !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
     }
-    // `Debug` adds the point; in this range it never uses an exponent.
-    let printed = format!("{number}");
-    if printed.contains('.') {
-        printed
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let mut digits = mantissa.replace(['-', '.'], "");
+    if exponent < 0 {
+        let zeros = "0".repeat(exponent.unsigned_abs() as usize - 1);
+        return format!("{sign}0.{zeros}{digits}");
+    }
+    let whole = exponent.unsigned_abs() as usize + 1;
+    if digits.len() <= whole {
+        return format!("{sign}{digits:0<whole$}.0");
+    }
+    digits.insert(whole, '.');
+    format!("{sign}{digits}")
+}
+
+/// The shortest mantissa (of one digit before its point, if it has one) and exponent that read back as the number.
+///
+/// Rust and Python agree on how many digits that takes. Where two are equally near, Rust rounds up and Python to even, as
+/// Rust does when asked for a number of digits; next to a power of two that may be another number.
+fn shortest(number: f64) -> (String, i32) {
+    let shortest = format!("{number:e}");
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let decimals = mantissa
+        .split_once('.')
+        .map_or(0, |(_, decimals)| decimals.len());
+    let even = format!("{number:.decimals$e}");
+    let printed = if even.parse() == Ok(number) {
+        even
     } else {
-        printed + ".0"
+        shortest
+    };
+    match printed.split_once('e') {
+        Some((mantissa, exponent)) => (mantissa.to_owned(), exponent.parse().unwrap_or_default()),
+        None => (printed, 0),
     }
 }
 

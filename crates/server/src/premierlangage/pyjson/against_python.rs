@@ -323,6 +323,30 @@ fn nearly_json_agrees() {
 }
 
 #[test]
+fn difficult_floats_agree() {
+    let Some(mut python) = Python::start() else {
+        return;
+    };
+    // Powers of two, where the gaps to the two neighbours differ, and their neighbours; powers of ten; ties.
+    let powers =
+        (0..0x7ff_u64).flat_map(|exponent| [0, 1, 2].map(|offset| (exponent << 52) + offset));
+    let below = (1..0x7ff_u64).map(|exponent| (exponent << 52) - 1);
+    let binary = powers.chain(below).map(f64::from_bits);
+    let decimal = (-330..309).filter_map(|exponent| format!("1e{exponent}").parse().ok());
+    let ties = (0..200_u32).map(|step| 1_126_576_131_126_576.25 + f64::from(step) * 0.5);
+    let numbers = binary
+        .chain(decimal)
+        .chain(ties)
+        .flat_map(|number| [number, -number]);
+    let list: Vec<_> = numbers.map(|number| format!("{number:e}")).collect();
+    for numbers in list.chunks(500) {
+        // Not integers to the reader: each has an exponent.
+        let text = format!("[{}]", numbers.join(","));
+        assert_eq!(ours(&text), python.ask("json", &text));
+    }
+}
+
+#[test]
 fn every_character_agrees() {
     let Some(mut python) = Python::start() else {
         return;
