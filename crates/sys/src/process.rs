@@ -1,0 +1,163 @@
+//! Clones.
+
+use core::ffi::{c_long, c_void};
+use core::marker::PhantomData;
+
+use crate::Errno;
+use crate::call::{self, CURRENT_DIRECTORY, Fd};
+
+/// Witness that the calling process has one thread, so that a clone of it may run ordinary code: no lock can be held by a thread
+/// that the clone lacks.
+#[derive(Debug, Clone, Copy)]
+pub struct SingleThreaded(PhantomData<*const ()>);
+
+impl SingleThreaded {
+    /// Looks at `/proc/self/stat`.
+    ///
+    /// # Errors
+    /// `EDEADLK` when there are more threads; the error of reading when `/proc` is not there.
+    pub fn check() -> Result<Self, Errno> {
+        let stat = call::open(CURRENT_DIRECTORY, c"/proc/self/stat", libc::O_RDONLY, 0)?;
+        let mut text = [0; 512];
+        let length = call::read_at_start(stat, &mut text);
+        call::close(stat);
+        let text = text.get(..length?).unwrap_or_default();
+        // After the name in parentheses come state (field 3) and so on; the number of threads is field 20 (proc_pid_stat(5)).
+        let after_name = text
+            .iter()
+            .rposition(|&byte| byte == b')')
+            .map_or(0, |end| end + 2);
+        let fields = text.get(after_name..).unwrap_or_default();
+        match fields.split(|&byte| byte == b' ').nth(17) {
+            Some(b"1") => Ok(Self(PhantomData)),
+            _ => Err(Errno(libc::EDEADLK)),
+        }
+    }
+
+    /// Inside a fresh clone: one thread by construction.
+    pub(crate) const fn clone_of_one() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// Which side of the clone this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Parent { child: i32 },
+    Child,
+}
+
+/// `clone3(2)` without shared memory: like fork, with namespace flags. A pidfd is made when a place for one is given.
+pub(crate) fn fork_with(
+    _witness: SingleThreaded,
+    flags: u64,
+    pidfd: Option<&mut Fd>,
+) -> Result<Side, Errno> {
+    // The first eight fields of struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls.
+    let mut arguments = [0_u64; 8];
+    arguments[0] = flags;
+    if let Some(pidfd) = pidfd {
+        arguments[0] |= libc::CLONE_PIDFD as u64;
+        arguments[1] = core::ptr::from_mut(pidfd) as u64;
+    }
+    // CLONE_PARENT takes the exit signal from this process and refuses one of its own.
+    if flags & libc::CLONE_PARENT as u64 == 0 {
+        arguments[4] = libc::SIGCHLD as u64;
+    }
+    // SAFETY: no CLONE_VM, so both sides have a memory of their own; the witness says that no other thread's locks are lost; the
+    // pidfd pointer is valid for writing.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            arguments.as_mut_ptr(),
+            size_of_val(&arguments),
+        )
+    };
+    side(result)
+}
+
+/// The old `clone(2)` without shared memory, for the process that is under the filter (which refuses `clone3`, because a filter
+/// cannot look into its argument). The child belongs to the caller's parent.
+pub(crate) fn fork_to_parent(_witness: SingleThreaded) -> Result<Side, Errno> {
+    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    // SAFETY: as above; a null stack means the same (copied) stack.
+    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    side(result)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "process ids are ints")]
+fn side(result: c_long) -> Result<Side, Errno> {
+    match result {
+        ..0 => Err(Errno::last()),
+        0 => Ok(Side::Child),
+        child => Ok(Side::Parent {
+            child: child as i32,
+        }),
+    }
+}
+
+/// Memory of a process for its whole life, zero at first; pages cost something only once they are used.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    start: *mut u8,
+    length: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(length: usize) -> Result<Self, Errno> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a fresh anonymous mapping anywhere.
+        let start = unsafe {
+            libc::mmap(
+                core::ptr::null_mut(),
+                length,
+                libc::PROT_READ | libc::PROT_WRITE,
+                flags,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            Err(Errno::last())
+        } else {
+            Ok(Self {
+                start: start.cast(),
+                length,
+            })
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is `length` bytes, readable and writable, never unmapped, and borrowed exclusively through self.
+        unsafe { core::slice::from_raw_parts_mut(self.start, self.length) }
+    }
+
+    pub(crate) fn pointers(&mut self) -> &mut [*const u8] {
+        // SAFETY: as above; a mapping is page-aligned, and any bit pattern is a valid raw pointer.
+        unsafe {
+            core::slice::from_raw_parts_mut(self.start.cast(), self.length / size_of::<*const u8>())
+        }
+    }
+}
+
+/// `vfork`: runs `child` on `stack` in a process that shares our memory while we stand still, until it executes a program or
+/// exits. The new process belongs to our parent. `child` may only make system calls and write to what `context` points to.
+pub(crate) fn vfork_to_parent<T>(
+    _witness: SingleThreaded,
+    stack: &mut Memory,
+    child: extern "C" fn(*mut c_void) -> i32,
+    context: &mut T,
+) -> Result<i32, Errno> {
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT | libc::SIGCHLD;
+    // SAFETY: the stack is ours alone (exclusive borrow) and its end is page-aligned; `context` outlives the call because the
+    // kernel lets us go on only after the child has executed or ended (CLONE_VFORK), so the memory is never used by both at once.
+    let pid = unsafe {
+        libc::clone(
+            child,
+            stack.start.add(stack.length).cast(),
+            flags,
+            core::ptr::from_mut(context).cast(),
+        )
+    };
+    if pid < 0 { Err(Errno::last()) } else { Ok(pid) }
+}
