@@ -57,12 +57,14 @@ pub enum StoreError {
         known: i64,
     },
     /// The database refused.
-    #[error("cannot {step} in `{}`", path.display())]
+    #[error("cannot {step} in `{}`{advice}", path.display())]
     Database {
         /// What was being done, as a verb.
         step: &'static str,
         /// The database.
         path: PathBuf,
+        /// What to do about it, with a colon before it; empty if that is not known.
+        advice: &'static str,
         /// Its answer.
         source: Box<dyn Error + Send + Sync>,
     },
@@ -90,6 +92,9 @@ pub enum StoreError {
         /// The size in bytes that was saved.
         expected: u64,
     },
+    /// A write of this blob failed or was given up before: bytes are missing.
+    #[error("an earlier write of this blob was not completed: begin it again")]
+    Interrupted,
     /// The runtime stopped before the work was begun; nothing was saved.
     #[error("the store is shutting down")]
     Stopped,

@@ -4,10 +4,19 @@
 //! them ([`Blobs`]) and a table of saved working directories ([`Environments`]). What is acknowledged is on the disk: a process
 //! that is killed at any moment loses nothing that it had promised, and leaves nothing that it had not.
 
+mod blobs;
+mod database;
+mod directory;
+mod durable;
 mod environment;
 mod error;
 mod identifier;
+mod pins;
+mod writer;
 
-pub use environment::Environment;
+pub use blobs::{Blobs, StoredBlob};
+pub use directory::DataDirectory;
+pub use environment::{Environment, Environments, Swept};
 pub use error::StoreError;
 pub use identifier::{BlobId, EnvironmentId, InvalidId};
+pub use writer::BlobWriter;
