@@ -4,12 +4,17 @@
 
 mod budget;
 mod error;
+mod facts;
 mod libraries;
 mod request;
 mod response;
 pub mod settings;
 
 pub use error::ExecuteError;
+pub use facts::{
+    DiskRates, HostSpecifications, HostUsage, NetworkRates, SandboxSpecifications, Specifications,
+    Usage,
+};
 pub use libraries::LibraryUpdate;
 pub use request::{Command, Request};
 pub use response::{Execution, Response, ResultFile, TimeLimit};
