@@ -6,16 +6,23 @@ mod budget;
 mod error;
 mod facts;
 mod libraries;
+mod member;
+mod policy;
 mod request;
 mod response;
+mod run;
+mod service;
 pub mod settings;
+mod tasks;
 
-pub use error::ExecuteError;
+pub use error::{ExecuteError, NotReady, StartError};
 pub use facts::{
     DiskRates, HostSpecifications, HostUsage, NetworkRates, SandboxSpecifications, Specifications,
     Usage,
 };
-pub use libraries::LibraryUpdate;
+pub use libraries::{Libraries, LibraryUpdate};
+pub use member::{Member, MemberContent};
 pub use request::{Command, Request};
 pub use response::{Execution, Response, ResultFile, TimeLimit};
+pub use service::Service;
 pub use settings::Settings;

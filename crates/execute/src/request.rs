@@ -20,6 +20,9 @@ pub struct Request {
     pub result_path: Option<String>,
     /// Whether the working directory is saved as a new environment afterwards.
     pub save: bool,
+    /// Whether a command whose output is not UTF-8 is the last one, even if it succeeded or its failure is ignored: for
+    /// dialects that can only tell text. Output of a command that ran out of time does not count, it is lost in any case.
+    pub stop_at_invalid_utf8: bool,
 }
 
 /// One command of a request.

@@ -167,13 +167,23 @@ impl Settings {
         self.libraries.validate()
     }
 
-    /// Bounds of every archive that is unpacked: what is set, and never more than a sandbox can hold, so that too large an
-    /// archive is told from a full disk.
+    /// Bounds of an uploaded archive: what is set, and never more than a sandbox can hold, so that too large an archive is told
+    /// from a full disk.
     #[must_use]
     pub fn archive_limits(&self) -> ArchiveLimits {
         ArchiveLimits {
             max_entries: self.max_archive_entries.min(self.sandbox.files),
             max_bytes: self.max_unpacked.bytes().min(self.sandbox.disk.bytes()),
+        }
+    }
+
+    /// Bounds of a saved archive: what a sandbox can hold, since that is where it comes from. What commands make may be more
+    /// than may be uploaded, and must be usable nevertheless.
+    #[must_use]
+    pub fn saved_archive_limits(&self) -> ArchiveLimits {
+        ArchiveLimits {
+            max_entries: self.sandbox.files,
+            max_bytes: self.sandbox.disk.bytes(),
         }
     }
 }
