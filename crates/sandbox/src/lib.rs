@@ -3,13 +3,33 @@
 //! This crate knows no HTTP, no database and no wire format of anybody else.
 
 pub mod agent;
+mod agent_call;
+mod cgroup;
 mod command;
+mod doctor;
+mod error;
+mod init_socket;
+mod launch;
+mod launcher;
 mod layer;
+mod machine;
 mod outcome;
 mod policy;
+mod pool;
+mod prepare;
+mod report;
+mod sandbox;
+mod seccomp;
+mod streams;
 pub mod units;
 
+pub use agent_call::{AGENT_WALL_TIME, MemberReader};
 pub use command::{Command, Output, Stdin};
+pub use doctor::{Finding, doctor};
+pub use error::{AgentError, SandboxError, TakeError};
+pub use launcher::{Launcher, launcher_main_if_asked};
 pub use layer::{Enforcement, Layer, LayerReport, Strictness};
 pub use outcome::{End, Limit, Outcome, Usage};
 pub use policy::{Access, Limits, Mount, Network, Policy, Preset, Rootfs, User};
+pub use pool::{Pool, PoolSettings, PoolStatus, Reuse};
+pub use sandbox::{Sandbox, Signaller};

@@ -125,42 +125,20 @@ pub struct Setup<'a, S> {
     pub agent: fn(&[u8]) -> i32,
 }
 
-/// A new init that waits for `Begin`.
-#[derive(Debug, Clone, Copy)]
-pub struct Started {
-    /// Its process id, as the owner sees it.
-    pub pid: i32,
-    /// Its pidfd.
-    pub pidfd: Fd,
-    /// Our end of its packet socket; when it is closed everywhere, the sandbox ends.
-    pub socket: Fd,
-}
-
-/// Clones the init of a new sandbox.
+/// Clones the init of a new sandbox; it waits for `Begin` on `socket`, its end of a packet socket pair. Returns its process id.
+///
+/// When the other end of the pair is closed everywhere, the sandbox ends.
 ///
 /// # Errors
-/// As `socketpair(2)` and `clone3(2)`: `EPERM` and `ENOSPC` mean that namespaces are not to be had.
+/// As `clone3(2)`: `EPERM` and `ENOSPC` mean that namespaces are not to be had.
 pub fn start<S: AsRef<CStr>>(
     witness: SingleThreaded,
     setup: &Setup<'_, S>,
-) -> Result<Started, Errno> {
-    let [ours, theirs] = call::packet_socket_pair()?;
-    let mut pidfd = -1;
-    match fork_with(witness, setup.namespaces, Some(&mut pidfd)) {
-        Ok(Side::Child) => Init::begin(setup, theirs),
-        Ok(Side::Parent { child }) => {
-            call::close(theirs);
-            Ok(Started {
-                pid: child,
-                pidfd,
-                socket: ours,
-            })
-        }
-        Err(errno) => {
-            call::close(ours);
-            call::close(theirs);
-            Err(errno)
-        }
+    socket: Fd,
+) -> Result<i32, Errno> {
+    match fork_with(witness, setup.namespaces)? {
+        Side::Child => Init::begin(setup, socket),
+        Side::Parent { child } => Ok(child),
     }
 }
 
@@ -569,7 +547,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             Ok(pair) => pair,
             Err(errno) => give_up(self.socket, phase::MACHINERY, trouble(errno)),
         };
-        match fork_with(SingleThreaded::clone_of_one(), 0, None) {
+        match fork_with(SingleThreaded::clone_of_one(), 0) {
             Err(errno) => give_up(self.socket, phase::MACHINERY, trouble(errno)),
             Ok(Side::Child) => self.become_spawner(theirs, fresh),
             Ok(Side::Parent { child }) => {

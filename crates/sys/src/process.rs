@@ -47,33 +47,35 @@ pub(crate) enum Side {
     Child,
 }
 
-/// `clone3(2)` without shared memory: like fork, with namespace flags. A pidfd is made when a place for one is given.
-pub(crate) fn fork_with(
-    _witness: SingleThreaded,
-    flags: u64,
-    pidfd: Option<&mut Fd>,
-) -> Result<Side, Errno> {
+/// `clone3(2)` without shared memory: like fork, with namespace flags.
+pub(crate) fn fork_with(_witness: SingleThreaded, flags: u64) -> Result<Side, Errno> {
     // The first eight fields of struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls.
-    let mut arguments = [0_u64; 8];
-    arguments[0] = flags;
-    if let Some(pidfd) = pidfd {
-        arguments[0] |= libc::CLONE_PIDFD as u64;
-        arguments[1] = core::ptr::from_mut(pidfd) as u64;
-    }
-    // CLONE_PARENT takes the exit signal from this process and refuses one of its own.
-    if flags & libc::CLONE_PARENT as u64 == 0 {
-        arguments[4] = libc::SIGCHLD as u64;
-    }
-    // SAFETY: no CLONE_VM, so both sides have a memory of their own; the witness says that no other thread's locks are lost; the
-    // pidfd pointer is valid for writing.
+    let arguments = [flags, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0];
+    // SAFETY: no CLONE_VM, so both sides have a memory of their own; the witness says that no other thread's locks are lost.
     let result = unsafe {
         libc::syscall(
             libc::SYS_clone3,
-            arguments.as_mut_ptr(),
+            arguments.as_ptr(),
             size_of_val(&arguments),
         )
     };
     side(result)
+}
+
+/// A child in a new user namespace that does nothing but keep it alive until `until` (a pipe's reading end) is closed on the
+/// other side. For maps of mounts: the namespace is only a table of numbers then. Returns the child's process id.
+///
+/// # Errors
+/// As `clone3(2)`.
+pub fn hold_user_namespace(witness: SingleThreaded, until: Fd) -> Result<i32, Errno> {
+    match fork_with(witness, libc::CLONE_NEWUSER as u64)? {
+        Side::Parent { child } => Ok(child),
+        Side::Child => {
+            let _ = call::close_all_except(&[until]);
+            let _ = call::read(until, &mut [0]);
+            call::exit(0)
+        }
+    }
 }
 
 /// The old `clone(2)` without shared memory, for the process that is under the filter (which refuses `clone3`, because a filter

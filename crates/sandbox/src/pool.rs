@@ -1,0 +1,341 @@
+//! Warm sandboxes: made ahead, lent, renewed in the background.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use belljar_sys::wire::RequestKind;
+
+use crate::error::{SandboxError, TakeError};
+use crate::launcher::Launcher;
+use crate::policy::Policy;
+use crate::sandbox::{Inner, Sandbox};
+
+/// Whether a sandbox serves more than one caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    /// Each caller gets one that nobody has used: all namespaces, mounts and control groups are new.
+    Never,
+    /// All processes are killed and reaped, and everything that a program can change is made anew; what remains is the same
+    /// for everybody. About ten times cheaper.
+    #[default]
+    AfterReset,
+}
+
+/// Settings of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Sandboxes, lent ones included. At least 1.
+    pub size: usize,
+    /// Whether they are used again.
+    pub reuse: Reuse,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            size: 4,
+            reuse: Reuse::AfterReset,
+        }
+    }
+}
+
+/// A pool at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct PoolStatus {
+    /// Sandboxes in all.
+    pub size: usize,
+    /// Ready to be lent.
+    pub idle: usize,
+    /// Lent.
+    pub busy: usize,
+    /// Being made or renewed.
+    pub preparing: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
+    /// Made since the start.
+    pub made: u64,
+    /// Renewed since the start.
+    pub renewed: u64,
+    /// Attempts that failed since the start.
+    pub failed: u64,
+}
+
+/// Warm sandboxes of one policy. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Pool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    policy: Arc<Policy>,
+    settings: PoolSettings,
+    ready: Mutex<mpsc::Receiver<Offer>>,
+    counts: Arc<Counts>,
+    problem: watch::Receiver<Option<String>>,
+    closing: watch::Sender<bool>,
+    slots: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    idle: AtomicUsize,
+    busy: AtomicUsize,
+    waiting: AtomicUsize,
+    made: AtomicU64,
+    renewed: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// A sandbox that is ready, and the way back to its slot.
+#[derive(Debug)]
+struct Offer {
+    inner: Inner,
+    home: oneshot::Sender<Inner>,
+}
+
+/// Counts a caller for as long as it waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    /// Begins to make sandboxes in the background; to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The size is 0. A policy that cannot be had shows in [`Pool::take`] and [`Pool::problem`].
+    pub fn new(
+        launcher: &Launcher,
+        policy: Policy,
+        settings: PoolSettings,
+    ) -> Result<Self, SandboxError> {
+        if settings.size == 0 {
+            return Err(SandboxError::Policy(
+                "a pool needs at least one sandbox".to_owned(),
+            ));
+        }
+        let (offers, ready) = mpsc::channel(settings.size);
+        let (trouble, problem) = watch::channel(None);
+        let (closing, closed) = watch::channel(false);
+        let policy = Arc::new(policy);
+        let counts = Arc::new(Counts::default());
+        let trouble = Arc::new(trouble);
+        let mut slots = JoinSet::new();
+        for _ in 0..settings.size {
+            let slot = Slot {
+                launcher: launcher.clone(),
+                policy: Arc::clone(&policy),
+                reuse: settings.reuse,
+                offers: offers.clone(),
+                counts: Arc::clone(&counts),
+                trouble: Arc::clone(&trouble),
+                closed: closed.clone(),
+            };
+            slots.spawn(slot.serve());
+        }
+        let ready = Mutex::new(ready);
+        Ok(Self(Arc::new(Shared {
+            policy,
+            settings,
+            ready,
+            counts,
+            problem,
+            closing,
+            slots: Mutex::new(slots),
+        })))
+    }
+
+    /// Takes a sandbox, the longest-waiting caller first.
+    ///
+    /// # Errors
+    /// [`TakeError::Busy`] when none became free in time, [`TakeError::Unavailable`] when none can be made at all.
+    pub async fn take(&self, wait: Duration) -> Result<Sandbox, TakeError> {
+        let shared = &*self.0;
+        let waiting = Waiting::new(&shared.counts.waiting);
+        let taken = tokio::time::timeout(wait, async {
+            // The lock is fair, so callers are served in the order in which they came.
+            let mut ready = shared.ready.lock().await;
+            loop {
+                let offer = ready.recv().await?;
+                shared.counts.idle.fetch_sub(1, Ordering::Relaxed);
+                // One that died while it waited goes home and is replaced.
+                if offer.inner.is_ready() {
+                    return Some(offer);
+                }
+            }
+        })
+        .await;
+        drop(waiting);
+        match taken {
+            Ok(Some(Offer { inner, home })) => {
+                shared.counts.busy.fetch_add(1, Ordering::Relaxed);
+                Ok(Sandbox::lent(inner, home))
+            }
+            Ok(None) => Err(TakeError::Unavailable("the pool is closed".to_owned())),
+            Err(_) => match self.problem() {
+                Some(problem) if self.status().busy == 0 => Err(TakeError::Unavailable(problem)),
+                _ => Err(TakeError::Busy),
+            },
+        }
+    }
+
+    /// The policy of its sandboxes.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// Why the last attempt to make a sandbox failed; absent once one succeeded.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.0.problem.borrow().clone()
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn status(&self) -> PoolStatus {
+        let (counts, size) = (&self.0.counts, self.0.settings.size);
+        let idle = counts.idle.load(Ordering::Relaxed).min(size);
+        let busy = counts.busy.load(Ordering::Relaxed).min(size - idle);
+        PoolStatus {
+            size,
+            idle,
+            busy,
+            preparing: size - idle - busy,
+            waiting: counts.waiting.load(Ordering::Relaxed),
+            made: counts.made.load(Ordering::Relaxed),
+            renewed: counts.renewed.load(Ordering::Relaxed),
+            failed: counts.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends all sandboxes that are not lent, waits for those that are, and ends them.
+    pub async fn close(&self) {
+        self.0.closing.send_replace(true);
+        let mut slots = self.0.slots.lock().await;
+        {
+            let mut ready = self.0.ready.lock().await;
+            ready.close();
+            while let Ok(offer) = ready.try_recv() {
+                drop(offer);
+            }
+        }
+        while slots.join_next().await.is_some() {}
+    }
+}
+
+/// One place of a pool: makes a sandbox, offers it, gets it back, renews it.
+struct Slot {
+    launcher: Launcher,
+    policy: Arc<Policy>,
+    reuse: Reuse,
+    offers: mpsc::Sender<Offer>,
+    counts: Arc<Counts>,
+    trouble: Arc<watch::Sender<Option<String>>>,
+    closed: watch::Receiver<bool>,
+}
+
+impl Slot {
+    async fn serve(mut self) {
+        let mut kept: Option<Inner> = None;
+        while !*self.closed.borrow() {
+            let inner = match kept.take() {
+                Some(inner) => inner,
+                None => match self.make().await {
+                    Some(inner) => inner,
+                    None => return,
+                },
+            };
+            let (home, back) = oneshot::channel();
+            self.counts.idle.fetch_add(1, Ordering::Relaxed);
+            if self.offers.send(Offer { inner, home }).await.is_err() {
+                self.counts.idle.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+            // Dropped at the other end when it died while it was on offer.
+            let Ok(returned) = back.await else { continue };
+            self.counts.busy.fetch_sub(1, Ordering::Relaxed);
+            kept = self.renew(returned).await;
+        }
+    }
+
+    /// Makes one, trying again with growing pauses; `None` once the pool closes.
+    async fn make(&mut self) -> Option<Inner> {
+        const FIRST_PAUSE: Duration = Duration::from_millis(100);
+        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let made = self.launcher.make(&self.policy).await;
+            match made.and_then(|handed| Inner::new(handed, Arc::clone(&self.policy))) {
+                Ok(inner) => {
+                    self.counts.made.fetch_add(1, Ordering::Relaxed);
+                    self.trouble
+                        .send_if_modified(|problem| problem.take().is_some());
+                    return Some(inner);
+                }
+                Err(error) => {
+                    self.counts.failed.fetch_add(1, Ordering::Relaxed);
+                    let text = chain(&error);
+                    tracing::error!(
+                        error = text,
+                        "no sandbox could be made; trying again in {pause:?}"
+                    );
+                    self.trouble.send_replace(Some(text));
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                _ = self.closed.wait_for(|closed| *closed) => return None,
+            }
+        }
+    }
+
+    async fn renew(&self, mut inner: Inner) -> Option<Inner> {
+        if self.reuse == Reuse::Never {
+            return None;
+        }
+        let renewed = async {
+            inner.abandon().await?;
+            inner.ask(RequestKind::Reset).await
+        };
+        match renewed.await {
+            Ok(()) => {
+                self.counts.renewed.fetch_add(1, Ordering::Relaxed);
+                Some(inner)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "a sandbox could not be renewed and is replaced"
+                );
+                None
+            }
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

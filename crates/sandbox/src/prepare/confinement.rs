@@ -1,0 +1,208 @@
+//! Giving up: limits, users, capabilities, Landlock, the filter. Always last, always in this order.
+
+use std::ffi::CString;
+use std::path::Path;
+
+use belljar_sys::plan::{Entry, Step};
+
+use super::root::Entered;
+use super::{Steps, path_text, slot, text};
+use crate::error::SandboxError;
+use crate::layer::{Layer, Strictness};
+use crate::machine::Machine;
+use crate::policy::{Access, Network, Policy};
+
+/// The end of the init's plan. It keeps the capabilities of its namespace, to renew what a run has; nothing that it starts
+/// can have any.
+pub(super) fn confine_init(entered: Entered, policy: &Policy) -> Vec<Entry<CString>> {
+    let mut steps = Steps(entered.steps);
+    if let Ok(name) = CString::new(policy.hostname.as_str()) {
+        steps.layer(policy, Layer::UtsNamespace, Step::SetHostname(name));
+    }
+    if policy.network == Network::None {
+        steps.layer(policy, Layer::NetworkNamespace, Step::RaiseLoopback);
+    }
+    steps.layer(policy, Layer::Privileges, Step::DropBoundingSet);
+    steps.layer(policy, Layer::Privileges, Step::NoNewPrivileges);
+    // Dumpable for as long as the spawners need their own /proc entries; nobody else is alive then. See `confine_spawner`.
+    steps.layer(policy, Layer::Privileges, Step::SetDumpable(false));
+    // After the change of user, which clears it.
+    steps.push(Layer::PidNamespace, true, Step::DieWithParent);
+    steps.0
+}
+
+/// The plan of a spawner after its mounts.
+pub(super) fn confine_spawner(
+    policy: &Policy,
+    machine: &Machine,
+) -> Result<Vec<Entry<CString>>, SandboxError> {
+    let mut steps = Steps::default();
+    steps.root(Step::ChangeDirectory(path_text(&policy.work_directory)?));
+    steps.root(Step::NewSession);
+    // Nothing to inherit where the kernel has no keys; the filter refuses them anyway.
+    steps.push(Layer::IpcNamespace, false, Step::NewKeyring);
+    steps.root(Step::SetUmask(0o022));
+    for (resource, value) in resource_limits(policy, machine) {
+        steps.layer(
+            policy,
+            Layer::ResourceLimits,
+            Step::SetLimit { resource, value },
+        );
+    }
+    if machine.privileged {
+        let (uid, gid) = (policy.user.uid, policy.user.gid);
+        steps.push(Layer::UserNamespace, true, Step::SetIds { uid, gid });
+        // The owner keeps the init from the out-of-memory killer; what it starts must not inherit that.
+        steps.root(Step::SetDumpable(true));
+        let (path, content) = (text("/proc/self/oom_score_adj")?, text("0")?);
+        steps.push(Layer::PrivateProc, false, Step::WriteFile { path, content });
+    }
+    steps.layer(policy, Layer::Privileges, Step::SetDumpable(false));
+    steps.push(Layer::PidNamespace, true, Step::DieWithParent);
+    steps.layer(policy, Layer::Privileges, Step::ClearCapabilities);
+    if machine.landlock_version > 0 {
+        landlock(policy, machine.landlock_version, &mut steps)?;
+    }
+    steps.layer(policy, Layer::Seccomp, Step::InstallFilter);
+    Ok(steps.0)
+}
+
+fn resource_limits(policy: &Policy, machine: &Machine) -> Vec<(u32, u64)> {
+    let limits = &policy.limits;
+    let mut all = vec![
+        (libc::RLIMIT_CORE, 0),
+        (libc::RLIMIT_FSIZE, limits.file_size),
+        (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
+        (libc::RLIMIT_STACK, limits.stack),
+        (libc::RLIMIT_MEMLOCK, 64 << 10),
+        (libc::RLIMIT_MSGQUEUE, 800 << 10),
+        (libc::RLIMIT_NICE, 0),
+        (libc::RLIMIT_RTPRIO, 0),
+        (libc::RLIMIT_SIGPENDING, 1024),
+    ];
+    if !machine.cgroup_memory {
+        // Per process instead of all together: the best there is without a control group.
+        all.push((libc::RLIMIT_DATA, limits.memory));
+    }
+    if !machine.cgroup_processes {
+        // Counted for each user namespace by itself since Linux 5.14; the init and the spawner count too.
+        all.push((
+            libc::RLIMIT_NPROC,
+            u64::from(limits.processes).saturating_add(2),
+        ));
+    }
+    for (resource, value) in &mut all {
+        *value = (*value).min(machine.hard_limit(*resource));
+    }
+    all
+}
+
+// Rights of Landlock (landlock(7)), with the version that each came with.
+const EXECUTE: u64 = 1;
+const WRITE_FILE: u64 = 1 << 1;
+const READ_FILE: u64 = 1 << 2;
+const READ_DIR: u64 = 1 << 3;
+const ALL_BY_VERSION: [u64; 5] = [
+    (1 << 13) - 1,
+    (1 << 14) - 1,
+    (1 << 15) - 1,
+    (1 << 15) - 1,
+    (1 << 16) - 1,
+];
+const TRUNCATE: u64 = 1 << 14;
+const IOCTL_DEVICE: u64 = 1 << 15;
+/// What a rule may name for something that is not a directory.
+const FOR_FILES: u64 = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE;
+/// Abstract Unix sockets and signals stay among the sandboxed (version 6).
+const SCOPES: u64 = 0b11;
+
+fn landlock(policy: &Policy, version: u32, steps: &mut Steps) -> Result<(), SandboxError> {
+    if policy.strictness(Layer::Landlock) == Strictness::Off {
+        return Ok(());
+    }
+    let newest = ALL_BY_VERSION.len() - 1;
+    let version_index = usize::try_from(version - 1).unwrap_or(newest).min(newest);
+    let handled = ALL_BY_VERSION[version_index];
+    let mut add = |step| steps.layer(policy, Layer::Landlock, step);
+    let scoped = if version >= 6 { SCOPES } else { 0 };
+    add(Step::CreateRuleset {
+        files: handled,
+        scoped,
+        into: slot::RULESET,
+    });
+    let mut allow = |path: &Path, access: u64| {
+        let (path, access) = (path_text(path)?, access & handled);
+        add(Step::AddPathRule {
+            ruleset: slot::RULESET,
+            path,
+            access,
+        });
+        Ok::<_, SandboxError>(())
+    };
+    allow(Path::new("/"), EXECUTE | READ_FILE | READ_DIR)?;
+    for path in ["/tmp", "/var/tmp", "/run", "/dev/shm", "/dev/mqueue"] {
+        allow(Path::new(path), handled)?;
+    }
+    allow(&policy.work_directory, handled)?;
+    for path in [
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/dev/random",
+        "/dev/urandom",
+        "/dev/tty",
+    ] {
+        allow(
+            Path::new(path),
+            READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEVICE,
+        )?;
+    }
+    allow(
+        Path::new("/dev/pts"),
+        READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEVICE,
+    )?;
+    for mount in policy
+        .mounts
+        .iter()
+        .filter(|mount| mount.access != Access::ReadOnly)
+    {
+        allow(
+            &mount.target,
+            if mount.source.is_dir() {
+                handled
+            } else {
+                FOR_FILES
+            },
+        )?;
+    }
+    add(Step::RestrictSelf(slot::RULESET));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where in a plan the first step that `is` likes stands.
+    fn position(plan: &[Entry<CString>], is: impl Fn(&Step<CString>) -> bool) -> usize {
+        plan.iter()
+            .position(|entry| is(&entry.step))
+            .expect("the step is in the plan")
+    }
+
+    #[test]
+    fn a_spawner_gives_up_in_the_only_order_that_works() {
+        let machine = Machine {
+            privileged: true,
+            landlock_version: 6,
+            ..Machine::for_tests()
+        };
+        let plan = confine_spawner(&Policy::default(), &machine).unwrap();
+        let ids = position(&plan, |step| matches!(step, Step::SetIds { .. }));
+        let capabilities = position(&plan, |step| matches!(step, Step::ClearCapabilities));
+        let landlock = position(&plan, |step| matches!(step, Step::RestrictSelf(Slot(_))));
+        let filter = position(&plan, |step| matches!(step, Step::InstallFilter));
+        assert!(ids < capabilities && capabilities < landlock && landlock < filter);
+        assert_eq!(filter, plan.len() - 1, "nothing comes after the filter");
+    }
+}
