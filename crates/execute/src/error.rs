@@ -103,17 +103,17 @@ pub enum StartError {
 }
 
 /// Why a service cannot serve requests now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotReady {
     /// The first sandbox is still being made.
     #[error("the first sandbox is being made")]
     Starting,
     /// There is no sandbox, and making them fails.
-    #[error("sandboxes cannot be made: {failed} attempts failed")]
+    #[error("sandboxes cannot be made: {problem}")]
     NoSandboxes {
-        /// Failed attempts since the start.
-        failed: u64,
+        /// Why the last attempt failed.
+        problem: String,
     },
     /// The service is being stopped.
     #[error("the service is stopping")]

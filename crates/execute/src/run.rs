@@ -67,7 +67,14 @@ pub(crate) async fn run_commands(
             let shell = belljar_sandbox::Command::shell(OsString::from(&command.script))
                 .environment(variables)
                 .wall_time(allowance.time);
-            sandbox.run(shell).await.map_err(of_sandbox)?
+            match sandbox.run(shell).await {
+                Ok(outcome) => outcome,
+                // Too long, for example: what was asked for cannot be run, like a script that is too long for the kernel.
+                Err(SandboxError::Command(message)) => {
+                    not_started(setup_failed(Errno::TOOBIG, message))
+                }
+                Err(error) => return Err(of_sandbox(error)),
+            }
         };
         let time = began.elapsed();
         budget.spend(time);
@@ -107,11 +114,7 @@ fn ends_run(outcome: &Outcome, ignore_failure: bool, stop_at_invalid_utf8: bool)
 
 /// A zero byte ends a text for the kernel: no program can be given one in an argument or a variable.
 fn impossible(command: &Command, variables: &[(String, String)]) -> Option<End> {
-    let problem = |what: &str| End::SetupFailed {
-        step: "execve".to_owned(),
-        errno: Errno::INVAL.raw_os_error(),
-        message: format!("{what} holds a zero byte"),
-    };
+    let problem = |what: &str| setup_failed(Errno::INVAL, format!("{what} holds a zero byte"));
     if command.script.contains('\0') {
         return Some(problem("the command"));
     }
@@ -119,6 +122,15 @@ fn impossible(command: &Command, variables: &[(String, String)]) -> Option<End> 
         .iter()
         .any(|(name, value)| name.contains('\0') || value.contains('\0'));
     broken.then(|| problem("an environment variable"))
+}
+
+/// The end of a command that never ran.
+fn setup_failed(errno: Errno, message: String) -> End {
+    End::SetupFailed {
+        step: "execve".to_owned(),
+        errno: errno.raw_os_error(),
+        message,
+    }
 }
 
 fn not_started(end: End) -> Outcome {
@@ -232,7 +244,8 @@ pub(crate) fn of_saved_archive(environment: EnvironmentId, error: AgentError) ->
 }
 
 pub(crate) fn of_agent(error: AgentError) -> ExecuteError {
-    let no_room = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG].map(Errno::raw_os_error);
+    // Files of a sandbox are in memory, and count as such.
+    let no_room = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::NOMEM].map(Errno::raw_os_error);
     match error {
         AgentError::Failed { errno, .. } if no_room.contains(&errno) => ExecuteError::DoesNotFit,
         AgentError::Sandbox(error) => of_sandbox(error),

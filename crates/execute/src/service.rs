@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use belljar_sandbox::agent::Refusal;
-use belljar_sandbox::{
-    AgentError, Launcher, Policy, Pool, PoolSettings, PoolStatus, Sandbox, TakeError,
-};
+use belljar_sandbox::{AgentError, Launcher, Pool, PoolSettings, PoolStatus, Sandbox, TakeError};
 use belljar_store::{DataDirectory, Environment, EnvironmentId, Environments, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,7 +28,6 @@ pub struct Service(Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
-    pub(crate) policy: Policy,
     pub(crate) pool: Pool,
     pub(crate) data: DataDirectory,
     pub(crate) environments: Environments,
@@ -53,7 +50,7 @@ impl Service {
     ///
     /// A setting makes no sense, the store or the directory of libraries cannot be used, or no sandboxes can be made.
     pub async fn start(
-        launcher: Launcher,
+        launcher: &Launcher,
         data: DataDirectory,
         settings: Settings,
     ) -> Result<Self, StartError> {
@@ -69,12 +66,11 @@ impl Service {
             reuse: settings.sandbox.reuse,
             ..PoolSettings::default()
         };
-        let pool = Pool::new(launcher, policy.clone(), pool_settings)
+        let pool = Pool::new(launcher, policy, pool_settings)
             .map_err(|error| StartError::Sandbox(Box::new(error)))?;
         let inner = Arc::new(Inner {
             listing: Cache::new(settings.libraries.listing_lifetime),
             settings,
-            policy,
             pool,
             data,
             environments,
@@ -315,7 +311,7 @@ impl Service {
         let host = tokio::task::spawn_blocking(move || machine.specifications());
         let host = host.await.map_err(|_| ExecuteError::Stopping)?;
         let sandbox =
-            policy::specifications(&self.0.policy, self.0.settings.pool_size, self.0.cpus);
+            policy::specifications(self.0.pool.policy(), self.0.settings.pool_size, self.0.cpus);
         Ok(Specifications { host, sandbox })
     }
 
@@ -344,12 +340,13 @@ impl Service {
         let pool = self.0.pool.status();
         if self.0.stopping.is_cancelled() {
             Err(NotReady::Stopping)
-        } else if pool.idle + pool.busy > 0 || (pool.made > 0 && pool.failed == 0) {
+        } else if pool.idle + pool.busy > 0 {
             Ok(())
-        } else if pool.failed > 0 {
-            Err(NotReady::NoSandboxes {
-                failed: pool.failed,
-            })
+        } else if let Some(problem) = self.0.pool.problem() {
+            Err(NotReady::NoSandboxes { problem })
+        } else if pool.made > 0 {
+            // All are being renewed at this moment.
+            Ok(())
         } else {
             Err(NotReady::Starting)
         }

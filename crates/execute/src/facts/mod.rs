@@ -64,7 +64,7 @@ pub struct SandboxSpecifications {
     pub io_bytes_per_second: Option<u64>,
     /// Processes and threads at the same time.
     pub processes: i16,
-    /// What holds the working directory, as `df` names it.
+    /// What holds the working directory: a device, or the kind of a file system that has none.
     pub work_directory_device: &'static str,
 }
 
