@@ -6,7 +6,32 @@
 //! The report is written and descriptor 2 closed *before* any byte of a file's content goes to descriptor 1, so that the
 //! receiver knows the size first.
 
+mod archive;
+mod content;
+mod gzip;
+mod header;
+mod member;
+mod name;
+mod pack;
+mod pax;
+mod perform;
+mod problem;
+mod sparse;
+mod tree;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
+
+pub use content::{copy_file, open_result};
+pub use member::{FoundMember, find_member};
+pub use name::MAX_PATH_BYTES;
+pub use pack::pack;
+pub use perform::perform;
+pub use problem::Problem;
+pub use unpack::unpack;
 
 /// What the agent is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +69,15 @@ pub struct ArchiveLimits {
     pub max_bytes: u64,
 }
 
+/// What was done with an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Members unpacked or packed.
+    pub entries: u64,
+    /// Bytes of file content, uncompressed.
+    pub bytes: u64,
+}
+
 /// What the agent answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +110,9 @@ pub enum Refusal {
     /// A member's name or a hard link's target is absolute or climbs out.
     #[error("archive member '{0}' points outside of the working directory")]
     PathOutside(String),
+    /// A path is longer than [`MAX_PATH_BYTES`], or a part of it longer than a file's name may be.
+    #[error("the path '{0}' is too long")]
+    PathTooLong(String),
     /// A member is a device or of an unknown kind.
     #[error("archive member '{0}' is not a file, directory, link or FIFO")]
     UnsupportedMember(String),
