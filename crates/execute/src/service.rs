@@ -64,7 +64,6 @@ impl Service {
         let pool_settings = PoolSettings {
             size: settings.pool_size,
             reuse: settings.sandbox.reuse,
-            ..PoolSettings::default()
         };
         let pool = Pool::new(launcher, policy, pool_settings)
             .map_err(|error| StartError::Sandbox(Box::new(error)))?;

@@ -207,6 +207,59 @@ pub(crate) async fn bad_uploads_are_the_callers_fault(bench: Bench) {
     service.stop().await;
 }
 
+pub(crate) async fn what_does_not_fit_is_told_apart(bench: Bench) {
+    let mut small = settings(1);
+    small.sandbox.disk = ByteSize::from_mib(1);
+    let service = bench.start(small.clone()).await;
+    let base = saving("head -c 700000 /dev/zero > base", None, None);
+    let base = execute(&service, base).await.saved.expect("saved");
+    let large = "x".repeat(700_000);
+    let both = || saving("true", Some(&base), Some(archive(&[("upload", &large)])));
+    let refused = service.execute(both()).await;
+    assert!(
+        matches!(refused, Err(ExecuteError::DoesNotFit)),
+        "{refused:?}"
+    );
+    service.stop().await;
+    drop(service);
+
+    // Less than what was saved: neither the caller's fault nor a failure of the sandbox.
+    small.sandbox.disk = ByteSize::from_kib(500);
+    let service = bench.start(small).await;
+    match service.execute(both()).await {
+        Err(ExecuteError::Unusable {
+            environment,
+            refusal,
+        }) => {
+            assert_eq!(
+                (environment, refusal),
+                (base.id, Refusal::TooManyBytes(500 << 10))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    service.stop().await;
+}
+
+pub(crate) async fn steps_that_take_too_long_are_given_up(bench: Bench) {
+    let limit = Duration::from_millis(50);
+    let mut impatient = settings(1);
+    impatient.archive_timeout = limit;
+    impatient.max_saved = ByteSize::from_mib(256);
+    impatient.compression_level = 9;
+    let service = bench.start(impatient).await;
+    let slow = saving("head -c 100000000 /dev/urandom > f", None, None);
+    match service.execute(slow).await {
+        Err(ExecuteError::Slow { limit: told, .. }) => assert_eq!(told, limit),
+        other => panic!("{other:?}"),
+    }
+    until(|| service.pool().idle == 1).await;
+    assert_eq!(bench.stored_files(), 0);
+    let next = execute(&service, request(["ls -A"])).await;
+    assert_eq!(ends(&next), [(exited(0), String::new())]);
+    service.stop().await;
+}
+
 pub(crate) async fn too_large_a_directory_is_not_saved(bench: Bench) {
     let limit = ByteSize::from_kib(100);
     let service = bench

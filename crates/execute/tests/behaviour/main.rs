@@ -64,6 +64,8 @@ tests! {
         a_failed_run_is_saved_and_returned_too,
         nothing_is_stored_that_was_not_asked_for,
         bad_uploads_are_the_callers_fault,
+        what_does_not_fit_is_told_apart,
+        steps_that_take_too_long_are_given_up,
         too_large_a_directory_is_not_saved,
         files_are_taken_out_of_environments,
         unknown_environments_are_told,
