@@ -33,11 +33,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`AgentError::Refused`] says what is wrong with the archive; what was unpacked until then stays in the sandbox.
-    pub async fn unpack(
-        &mut self,
-        archive: OwnedFd,
-        limits: ArchiveLimits,
-    ) -> Result<(), AgentError> {
+    pub async fn unpack(&mut self, archive: OwnedFd, limits: ArchiveLimits) -> Result<(), AgentError> {
         let inner = self.get_mut();
         let call = inner.call(&Job::Unpack(limits), Some(archive)).await?;
         inner.finish(call.report).await.map(drop)
@@ -66,9 +62,7 @@ impl Sandbox {
             if written > max_bytes {
                 return Err(AgentError::TooLarge(max_bytes));
             }
-            sink.write_all(&buffer[..count])
-                .await
-                .map_err(AgentError::Sink)?;
+            sink.write_all(&buffer[..count]).await.map_err(AgentError::Sink)?;
         }
         inner.finish(report).await?;
         Ok(written)
@@ -80,24 +74,12 @@ impl Sandbox {
     /// [`AgentError::Refused`] when there is no such regular file, or it is larger than `max_bytes`.
     pub async fn read_file(&mut self, path: &str, max_bytes: u64) -> Result<Vec<u8>, AgentError> {
         let inner = self.get_mut();
-        let call = inner
-            .call(
-                &Job::Read {
-                    path: path.to_owned(),
-                    max_bytes,
-                },
-                None,
-            )
-            .await?;
+        let call = inner.call(&Job::Read { path: path.to_owned(), max_bytes }, None).await?;
         // The report is complete before the first byte of the file comes.
         let report = inner.report(call.report).await?;
         let size = inner.done(report).await?;
         let mut content = Vec::new();
-        let read = call
-            .output
-            .take(size.min(max_bytes))
-            .read_to_end(&mut content)
-            .await;
+        let read = call.output.take(size.min(max_bytes)).read_to_end(&mut content).await;
         read.map_err(AgentError::Sink)?;
         inner.end().await?;
         Ok(content)
@@ -114,32 +96,16 @@ impl Sandbox {
         limits: ArchiveLimits,
     ) -> Result<(u64, MemberReader), AgentError> {
         let inner = self.get_mut();
-        let call = inner
-            .call(
-                &Job::Member {
-                    path: path.to_owned(),
-                    limits,
-                },
-                Some(archive),
-            )
-            .await?;
+        let call = inner.call(&Job::Member { path: path.to_owned(), limits }, Some(archive)).await?;
         let report = inner.report(call.report).await?;
         let size = inner.done(report).await?;
-        Ok((
-            size,
-            MemberReader {
-                output: call.output,
-                left: size,
-                _sandbox: self,
-            },
-        ))
+        Ok((size, MemberReader { output: call.output, left: size, _sandbox: self }))
     }
 }
 
 impl Inner {
     async fn call(&mut self, job: &Job, input: Option<OwnedFd>) -> Result<Call, AgentError> {
-        let job =
-            serde_json::to_vec(job).map_err(|error| SandboxError::Command(error.to_string()))?;
+        let job = serde_json::to_vec(job).map_err(|error| SandboxError::Command(error.to_string()))?;
         // The working directory comes first, empty: the spawner is in the work directory already.
         let mut text = vec![0];
         text.extend_from_slice(&job);
@@ -151,12 +117,7 @@ impl Inner {
         let input = input.map_or_else(null, Ok)?;
         let (for_output, output) = output_pipe()?;
         let (for_report, report) = output_pipe()?;
-        self.start(
-            &request,
-            &text,
-            [input.as_fd(), for_output.as_fd(), for_report.as_fd()],
-        )
-        .await?;
+        self.start(&request, &text, [input.as_fd(), for_output.as_fd(), for_report.as_fd()]).await?;
         Ok(Call { output, report })
     }
 
@@ -169,9 +130,7 @@ impl Inner {
     }
 
     async fn report(&mut self, report: Receiver) -> Result<Option<Report>, AgentError> {
-        let bytes = read_report(report, MAX_REPORT)
-            .await
-            .map_err(AgentError::Sink)?;
+        let bytes = read_report(report, MAX_REPORT).await.map_err(AgentError::Sink)?;
         Ok(serde_json::from_slice(&bytes).ok())
     }
 
@@ -189,10 +148,7 @@ impl Inner {
             }
             None => {
                 self.end().await?;
-                Err(AgentError::Failed {
-                    step: "no report from inside the sandbox".to_owned(),
-                    errno: 0,
-                })
+                Err(AgentError::Failed { step: "no report from inside the sandbox".to_owned(), errno: 0 })
             }
         }
     }
@@ -202,21 +158,11 @@ impl Inner {
         let ended = tokio::time::timeout(AGENT_WALL_TIME + Duration::from_secs(10), self.ended())
             .await
             .map_err(|_| SandboxError::Died)??;
-        let failed = |step: &str, errno| {
-            Err(AgentError::Failed {
-                step: step.to_owned(),
-                errno,
-            })
-        };
+        let failed = |step: &str, errno| Err(AgentError::Failed { step: step.to_owned(), errno });
         match (ended.cause, ended.status & 0x7f) {
-            (Cause::NotStarted, _) => failed(
-                "starting belljar's own code inside the sandbox",
-                ended.errno,
-            ),
+            (Cause::NotStarted, _) => failed("starting belljar's own code inside the sandbox", ended.errno),
             (Cause::WallTime, _) => failed("it took too long", libc::ETIMEDOUT),
-            _ if ended.oom_kills > 0 => {
-                failed("the sandbox has too little memory for it", libc::ENOMEM)
-            }
+            _ if ended.oom_kills > 0 => failed("the sandbox has too little memory for it", libc::ENOMEM),
             (_, libc::SIGXFSZ) => failed("a file is larger than a sandbox allows", libc::EFBIG),
             (_, 0) => Ok(()),
             (_, signal) => failed(&format!("killed by signal {signal}"), 0),
@@ -233,17 +179,11 @@ pub struct MemberReader {
 }
 
 impl AsyncRead for MemberReader {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.left == 0 {
             return Poll::Ready(Ok(()));
         }
-        let room = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(into.remaining());
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.remaining());
         let mut part = ReadBuf::new(into.initialize_unfilled_to(room));
         let polled = Pin::new(&mut self.output).poll_read(context, &mut part);
         let count = part.filled().len();

@@ -42,12 +42,7 @@ pub fn doctor() -> Result<Vec<Finding>, SandboxError> {
             Enforcement::Missing(_) | Enforcement::Weakened(_) => Some(advice(layer, &launch)),
             Enforcement::Enforced | Enforcement::Off => None,
         };
-        Finding {
-            layer,
-            enforcement,
-            strictness: wanted.strictness(layer),
-            advice,
-        }
+        Finding { layer, enforcement, strictness: wanted.strictness(layer), advice }
     });
     let findings = findings.collect();
     end_alone(made.pid, &made.pidfd, made.group);
@@ -63,18 +58,23 @@ fn advice(layer: Layer, launch: &Launch) -> String {
         Ok(()) => "the group exists but did not take its limit; see the log".to_owned(),
     };
     match layer {
-        Layer::UserNamespace => "allow them: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and \
+        Layer::UserNamespace => {
+            "allow them: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and \
                                  (Ubuntu) kernel.apparmor_restrict_unprivileged_userns=0; or run belljar as root"
-            .to_owned(),
+                .to_owned()
+        }
         Layer::PidNamespace
         | Layer::MountNamespace
         | Layer::NetworkNamespace
         | Layer::IpcNamespace
         | Layer::UtsNamespace => {
-            "run belljar outside of a container, or in one that may make namespaces (see packaging/Dockerfile)".to_owned()
+            "run belljar outside of a container, or in one that may make namespaces (see packaging/Dockerfile)"
+                .to_owned()
         }
         Layer::CgroupNamespace => "needs Linux 4.6".to_owned(),
-        Layer::TimeNamespace => "needs Linux 5.6 with CONFIG_TIME_NS; programs then see when the host was started".to_owned(),
+        Layer::TimeNamespace => {
+            "needs Linux 5.6 with CONFIG_TIME_NS; programs then see when the host was started".to_owned()
+        }
         Layer::PrivateProc => "in a container, /proc of the container must not be masked (docker run --security-opt \
                                systempaths=unconfined)"
             .to_owned(),

@@ -40,10 +40,7 @@ pub enum SandboxError {
 
 impl SandboxError {
     pub(crate) fn setup(step: impl Into<String>, source: impl Into<std::io::Error>) -> Self {
-        Self::Setup {
-            step: step.into(),
-            source: source.into(),
-        }
+        Self::Setup { step: step.into(), source: source.into() }
     }
 }
 

@@ -24,9 +24,7 @@ pub(crate) struct InitSocket(UnixStream);
 
 impl InitSocket {
     pub(crate) fn new(socket: OwnedFd) -> Result<Self, SandboxError> {
-        packet_socket(socket)
-            .map(Self)
-            .map_err(|error| SandboxError::setup("socket", error))
+        packet_socket(socket).map(Self).map_err(|error| SandboxError::setup("socket", error))
     }
 
     /// Sends a request with its strings and streams.
@@ -54,10 +52,7 @@ impl InitSocket {
             rustix::net::sendmsg(&self.0, &parts, &mut control, SendFlags::NOSIGNAL)?;
             Ok(())
         };
-        self.0
-            .async_io(Interest::WRITABLE, send)
-            .await
-            .map_err(|_| SandboxError::Died)
+        self.0.async_io(Interest::WRITABLE, send).await.map_err(|_| SandboxError::Died)
     }
 
     /// Sends a request without anything else, at once or, if the socket is full, not at all: it then has unread ones of ours.
@@ -72,11 +67,7 @@ impl InitSocket {
             let (length, _) = rustix::net::recv(&self.0, &mut bytes, RecvFlags::empty())?;
             Ok((length, bytes))
         };
-        let (length, bytes) = self
-            .0
-            .async_io(Interest::READABLE, receive)
-            .await
-            .map_err(|_| SandboxError::Died)?;
+        let (length, bytes) = self.0.async_io(Interest::READABLE, receive).await.map_err(|_| SandboxError::Died)?;
         Reply::decode(&bytes[..length]).map_err(|_| SandboxError::Died)
     }
 

@@ -64,19 +64,10 @@ impl Launch {
         let hierarchies = Hierarchies::discover();
         let swept = cgroup::sweep(&hierarchies);
         if swept.groups > 0 {
-            tracing::info!(
-                groups = swept.groups,
-                processes = swept.processes,
-                "removed what a killed process left"
-            );
+            tracing::info!(groups = swept.groups, processes = swept.processes, "removed what a killed process left");
         }
         let machine = Machine::inspect(&hierarchies);
-        Self {
-            hierarchies,
-            machine,
-            made: 0,
-            prepared: None,
-        }
+        Self { hierarchies, machine, made: 0, prepared: None }
     }
 
     /// Makes a sandbox.
@@ -84,17 +75,14 @@ impl Launch {
     /// # Errors
     /// A required layer is missing, the policy is contradictory, or a step failed. Nothing is left then.
     pub(crate) fn make(&mut self, policy: &Policy) -> Result<Made, SandboxError> {
-        let witness =
-            SingleThreaded::check().map_err(|errno| problem("looking for other threads", errno))?;
+        let witness = SingleThreaded::check().map_err(|errno| problem("looking for other threads", errno))?;
         let prepared = self.prepare(policy)?;
         let number = self.made;
         self.made = self.made.wrapping_add(1);
 
         let group = self.group(policy, number)?;
         let counters = match &group {
-            Some(group) => group
-                .counters()
-                .map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?,
+            Some(group) => group.counters().map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?,
             None => cgroup::Counters::default(),
         };
         let trees = open_sources(witness, &prepared.sources, policy, number)?;
@@ -102,13 +90,9 @@ impl Launch {
         for (source, tree) in prepared.sources.iter().zip(&trees) {
             slots.put(source.slot, tree.as_raw_fd());
         }
-        let (ours, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(|errno| SandboxError::setup("socketpair", errno))?;
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(|errno| SandboxError::setup("socketpair", errno))?;
         let setup = Setup {
             namespaces: prepared.namespaces,
             init: &prepared.init,
@@ -120,14 +104,11 @@ impl Launch {
             slots,
             layer_slot: slot::LAYER,
             last_pid_slot: slot::LAST_PID,
+            proc_slot: slot::PROC,
             agent: agent::perform,
         };
         let pid = init::start(witness, &setup, theirs.as_raw_fd()).map_err(|errno| {
-            let hint = if self.machine.privileged {
-                "clone3"
-            } else {
-                "clone3 (user namespaces may be switched off)"
-            };
+            let hint = if self.machine.privileged { "clone3" } else { "clone3 (user namespaces may be switched off)" };
             problem(hint, errno)
         })?;
         drop(theirs);
@@ -136,13 +117,7 @@ impl Launch {
             .map_err(|errno| SandboxError::setup("pidfd_open", errno))?;
         // From here on a failure kills and reaps: nothing is left of a sandbox that could not be made.
         match self.bring_up(policy, &prepared, pid, number, &ours, group.as_ref()) {
-            Ok(layers) => Ok(Made {
-                socket: ours,
-                pidfd,
-                pid,
-                group,
-                layers,
-            }),
+            Ok(layers) => Ok(Made { socket: ours, pidfd, pid, group, layers }),
             Err(error) => {
                 let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
                 let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
@@ -164,21 +139,12 @@ impl Launch {
 
     fn group(&self, policy: &Policy, number: u32) -> Result<Option<Group>, SandboxError> {
         let asked = |layer| policy.strictness(layer) != Strictness::Off;
-        if ![
-            Layer::MemoryLimit,
-            Layer::ProcessLimit,
-            Layer::CpuAccounting,
-        ]
-        .into_iter()
-        .any(asked)
-        {
+        if ![Layer::MemoryLimit, Layer::ProcessLimit, Layer::CpuAccounting].into_iter().any(asked) {
             return Ok(None);
         }
         let mut limits = GroupLimits::from(&policy.limits);
         // The init, the spawner, and the agent or a program on its way to `execve`.
-        limits.processes = limits
-            .processes
-            .map(|processes| processes.saturating_add(2));
+        limits.processes = limits.processes.map(|processes| processes.saturating_add(2));
         let group = Group::create(&self.hierarchies, &format!("box-{number}"), &limits)
             .map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?;
         Ok(Some(group))
@@ -205,23 +171,13 @@ impl Launch {
             // The program is killed when memory runs out, not the process that tells about it. Best effort.
             let _ = write_process_file(pid, "oom_score_adj", "-1000");
         }
-        rustix::net::send(
-            socket,
-            &Request::plain(RequestKind::Begin).encode(),
-            SendFlags::NOSIGNAL,
-        )
-        .map_err(|errno| SandboxError::setup("waking the sandbox", errno))?;
+        rustix::net::send(socket, &Request::plain(RequestKind::Begin).encode(), SendFlags::NOSIGNAL)
+            .map_err(|errno| SandboxError::setup("waking the sandbox", errno))?;
         match receive_reply(socket.as_fd(), PATIENCE)? {
-            Reply::Ready { missing, errno } => report::layers(
-                policy,
-                &self.machine,
-                group.map(Group::enforced),
-                missing,
-                Errno(errno),
-            ),
-            Reply::SetupFailed { phase, step, errno } => {
-                Err(problem(prepared.step_name(phase, step), Errno(errno)))
+            Reply::Ready { missing, errno } => {
+                report::layers(policy, &self.machine, group.map(Group::enforced), missing, Errno(errno))
             }
+            Reply::SetupFailed { phase, step, errno } => Err(problem(prepared.step_name(phase, step), Errno(errno))),
             Reply::Ended(_) => Err(SandboxError::Died),
         }
     }
@@ -237,10 +193,7 @@ impl Launch {
             return write("gid_map", &format!("0 {first} {USERS}"));
         }
         // Without privileges only our own user can be mapped, and groups must be given up for good first (user_namespaces(7)).
-        let (uid, gid) = (
-            rustix::process::geteuid().as_raw(),
-            rustix::process::getegid().as_raw(),
-        );
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         write("setgroups", "deny")?;
         write("uid_map", &format!("{} {uid} 1", policy.user.uid))?;
         write("gid_map", &format!("{} {gid} 1", policy.user.gid))
@@ -257,12 +210,7 @@ fn first_user(number: u32) -> u32 {
 }
 
 fn write_process_file(pid: Pid, file: &str, content: &str) -> std::io::Result<()> {
-    std::fs::write(
-        Path::new("/proc")
-            .join(pid.as_raw_nonzero().to_string())
-            .join(file),
-        content,
-    )
+    std::fs::write(Path::new("/proc").join(pid.as_raw_nonzero().to_string()).join(file), content)
 }
 
 /// Opens the trees that only the host's user can reach, their files shown as the sandbox's user's.
@@ -275,9 +223,7 @@ fn open_sources(
     let mut trees = Vec::with_capacity(sources.len());
     for source in sources {
         let step = |name: &str| format!("{name} {}", source.path.display());
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_RECURSIVE;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
         let tree = rustix::mount::open_tree(rustix::fs::CWD, &source.path, flags)
             .map_err(|errno| SandboxError::setup(step("open_tree"), errno))?;
         call::set_mount_attributes(tree.as_raw_fd(), source.attributes, true, None)
@@ -286,9 +232,7 @@ fn open_sources(
         let inside = (first + policy.user.uid, first + policy.user.gid);
         let map = user_map(witness, source.owner, inside)
             .map_err(|error| SandboxError::setup(step("making an id map for"), error))?;
-        if let Err(errno) =
-            call::set_mount_attributes(tree.as_raw_fd(), 0, false, Some(map.as_raw_fd()))
-        {
+        if let Err(errno) = call::set_mount_attributes(tree.as_raw_fd(), 0, false, Some(map.as_raw_fd())) {
             // File systems without id maps (some network and FUSE ones) show their files as somebody else's.
             tracing::debug!(path = %source.path.display(), %errno, "no id map");
         }
@@ -298,14 +242,10 @@ fn open_sources(
 }
 
 /// A user namespace that is nothing but a table: `owner` on disk is `inside` on the mount.
-fn user_map(
-    witness: SingleThreaded,
-    owner: (u32, u32),
-    inside: (u32, u32),
-) -> std::io::Result<OwnedFd> {
+fn user_map(witness: SingleThreaded, owner: (u32, u32), inside: (u32, u32)) -> std::io::Result<OwnedFd> {
     let (until, release) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    let pid = hold_user_namespace(witness, until.as_raw_fd())
-        .map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
+    let pid =
+        hold_user_namespace(witness, until.as_raw_fd()).map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
     let pid = Pid::from_raw(pid).ok_or(std::io::ErrorKind::InvalidData)?;
     let open = || {
         write_process_file(pid, "uid_map", &format!("{} {} 1", owner.0, inside.0))?;
@@ -323,10 +263,7 @@ fn receive_reply(socket: BorrowedFd<'_>, patience: Duration) -> Result<Reply, Sa
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(SandboxError::setup(
-                "waiting for the sandbox",
-                std::io::ErrorKind::TimedOut,
-            ));
+            return Err(SandboxError::setup("waiting for the sandbox", std::io::ErrorKind::TimedOut));
         }
         let timeout = rustix::event::Timespec::try_from(left).ok();
         match rustix::event::poll(&mut [PollFd::new(&socket, PollFlags::IN)], timeout.as_ref()) {

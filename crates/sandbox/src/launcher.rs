@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType,
 };
 use rustix::process::{Pid, PidfdFlags, WaitOptions};
 use serde::{Deserialize, Serialize};
@@ -99,26 +99,17 @@ impl Launcher {
     /// The process cannot be started.
     pub fn start_program(program: PathBuf) -> Result<Self, SandboxError> {
         let connection = Connection::open(&program).map_err(SandboxError::Launcher)?;
-        Ok(Self(Arc::new(Inner {
-            program,
-            connection: Mutex::new(Some(connection)),
-        })))
+        Ok(Self(Arc::new(Inner { program, connection: Mutex::new(Some(connection)) })))
     }
 
     /// The launcher's process id; absent while there is none.
     pub async fn process_id(&self) -> Option<u32> {
-        self.0
-            .connection
-            .lock()
-            .await
-            .as_ref()
-            .map(|connection| connection.process.id())
+        self.0.connection.lock().await.as_ref().map(|connection| connection.process.id())
     }
 
     /// Makes a sandbox.
     pub(crate) async fn make(&self, policy: &Policy) -> Result<Handed, SandboxError> {
-        let message =
-            serde_json::to_vec(policy).map_err(|error| SandboxError::Policy(error.to_string()))?;
+        let message = serde_json::to_vec(policy).map_err(|error| SandboxError::Policy(error.to_string()))?;
         if message.len() > MAX_MESSAGE {
             return Err(SandboxError::Policy("the policy is too large".to_owned()));
         }
@@ -131,24 +122,14 @@ impl Launcher {
                 Connection::open(&self.0.program).map_err(SandboxError::Launcher)?
             }
         };
-        let answer = open
-            .exchange(&message)
-            .await
-            .map_err(SandboxError::Launcher)?;
+        let answer = open.exchange(&message).await.map_err(SandboxError::Launcher)?;
         *connection = Some(open);
         drop(connection);
         match answer {
-            (Answer::Made { layers }, Some((socket, pidfd))) => Ok(Handed {
-                socket,
-                pidfd,
-                layers,
-            }),
+            (Answer::Made { layers }, Some((socket, pidfd))) => Ok(Handed { socket, pidfd, layers }),
             (Answer::Failed { step, errno }, _) => Err(SandboxError::Setup {
                 step,
-                source: errno.map_or_else(
-                    || io::ErrorKind::Unsupported.into(),
-                    io::Error::from_raw_os_error,
-                ),
+                source: errno.map_or_else(|| io::ErrorKind::Unsupported.into(), io::Error::from_raw_os_error),
             }),
             (Answer::Made { .. }, None) => Err(SandboxError::Died),
         }
@@ -158,8 +139,7 @@ impl Launcher {
 impl Connection {
     fn open(program: &std::path::Path) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
-        let (ours, theirs) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let process = Command::new(program)
             .arg0(NAME)
             // Nothing of the server's surroundings reaches the sandboxes' parent, secrets in the environment least of all.
@@ -169,33 +149,20 @@ impl Connection {
             .stdout(Stdio::null())
             .process_group(0)
             .spawn()?;
-        Ok(Self {
-            socket: Socket::Plain(Some(ours)),
-            process,
-        })
+        Ok(Self { socket: Socket::Plain(Some(ours)), process })
     }
 
     fn lives(&self) -> bool {
-        let Some(pid) = i32::try_from(self.process.id())
-            .ok()
-            .and_then(Pid::from_raw)
-        else {
+        let Some(pid) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) else {
             return false;
         };
         // Peeks: the child is reaped when this is dropped.
-        let options =
-            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG;
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG;
         let id = rustix::process::WaitId::Pid(pid);
-        matches!(
-            rustix::process::waitid(id, options | rustix::process::WaitIdOptions::NOWAIT),
-            Ok(None)
-        )
+        matches!(rustix::process::waitid(id, options | rustix::process::WaitIdOptions::NOWAIT), Ok(None))
     }
 
-    async fn exchange(
-        &mut self,
-        message: &[u8],
-    ) -> io::Result<(Answer, Option<(OwnedFd, OwnedFd)>)> {
+    async fn exchange(&mut self, message: &[u8]) -> io::Result<(Answer, Option<(OwnedFd, OwnedFd)>)> {
         if let Socket::Plain(socket) = &mut self.socket {
             let socket = socket.take().ok_or(io::ErrorKind::NotConnected)?;
             self.socket = Socket::Async(packet_socket(socket)?);
@@ -203,14 +170,8 @@ impl Connection {
         let Socket::Async(socket) = &self.socket else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        socket
-            .async_io(Interest::WRITABLE, || {
-                Ok(rustix::net::send(socket, message, SendFlags::NOSIGNAL)?)
-            })
-            .await?;
-        let (bytes, descriptors) = socket
-            .async_io(Interest::READABLE, || receive(socket.as_fd()))
-            .await?;
+        socket.async_io(Interest::WRITABLE, || Ok(rustix::net::send(socket, message, SendFlags::NOSIGNAL)?)).await?;
+        let (bytes, descriptors) = socket.async_io(Interest::READABLE, || receive(socket.as_fd())).await?;
         if bytes.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -224,14 +185,11 @@ impl Drop for Connection {
     fn drop(&mut self) {
         // It ends when its socket closes, after its sandboxes. Killed if it does not: they die with it then.
         self.socket = Socket::Plain(None);
-        let pid = i32::try_from(self.process.id())
-            .ok()
-            .and_then(Pid::from_raw);
+        let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
         let pidfd = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
         if let Some(pidfd) = pidfd {
             let timeout = rustix::event::Timespec::try_from(GRACE).ok();
-            let _ =
-                rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], timeout.as_ref());
+            let _ = rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], timeout.as_ref());
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -269,18 +227,12 @@ fn serve(socket: BorrowedFd<'_>) -> io::Result<()> {
     let mut living: BTreeMap<i32, Living> = BTreeMap::new();
     loop {
         let mut entries = vec![PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-        entries.extend(
-            living
-                .values()
-                .map(|sandbox| PollFd::new(&sandbox.pidfd, PollFlags::IN)),
-        );
+        entries.extend(living.values().map(|sandbox| PollFd::new(&sandbox.pidfd, PollFlags::IN)));
         match rustix::event::poll(&mut entries, None) {
             Err(rustix::io::Errno::INTR) => continue,
             result => drop(result?),
         }
-        let asked = !entries
-            .first()
-            .is_none_or(|entry| entry.revents().is_empty());
+        let asked = !entries.first().is_none_or(|entry| entry.revents().is_empty());
         drop(entries);
         clean_up(&mut living);
         if !asked {
@@ -290,10 +242,7 @@ fn serve(socket: BorrowedFd<'_>) -> io::Result<()> {
         if message.is_empty() {
             // Whatever still lives dies with us (PR_SET_PDEATHSIG); its groups must be empty before they can be removed.
             for (_, sandbox) in std::mem::take(&mut living) {
-                let _ = rustix::process::pidfd_send_signal(
-                    &sandbox.pidfd,
-                    rustix::process::Signal::KILL,
-                );
+                let _ = rustix::process::pidfd_send_signal(&sandbox.pidfd, rustix::process::Signal::KILL);
                 end(sandbox);
             }
             return Ok(());
@@ -312,13 +261,7 @@ fn answer(
         .map_err(|error| SandboxError::Policy(error.to_string()))
         .and_then(|policy| launch.make(&policy));
     match made {
-        Ok(Made {
-            socket: sandbox,
-            pidfd,
-            pid,
-            group,
-            layers,
-        }) => {
+        Ok(Made { socket: sandbox, pidfd, pid, group, layers }) => {
             let answer = serde_json::to_vec(&Answer::Made { layers })?;
             let result = send(socket, &answer, &[sandbox.as_fd(), pidfd.as_fd()]);
             living.insert(pid.as_raw_nonzero().get(), Living { pidfd, group });
@@ -332,11 +275,7 @@ fn answer(
                 SandboxError::Setup { step, .. } => step,
                 error => error.to_string(),
             };
-            send(
-                socket,
-                &serde_json::to_vec(&Answer::Failed { step, errno })?,
-                &[],
-            )
+            send(socket, &serde_json::to_vec(&Answer::Failed { step, errno })?, &[])
         }
     }
 }
@@ -345,8 +284,7 @@ fn answer(
 fn clean_up(living: &mut BTreeMap<i32, Living>) {
     let ended = living.extract_if(.., |_, sandbox| {
         let pid = rustix::process::WaitId::PidFd(sandbox.pidfd.as_fd());
-        let options =
-            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG;
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG;
         !matches!(rustix::process::waitid(pid, options), Ok(None))
     });
     for (_, sandbox) in ended {
@@ -379,12 +317,7 @@ fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) ->
     if !descriptors.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(descriptors));
     }
-    rustix::net::sendmsg(
-        socket,
-        &[IoSlice::new(bytes)],
-        &mut control,
-        SendFlags::NOSIGNAL,
-    )?;
+    rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 

@@ -6,10 +6,7 @@ use crate::cgroup::{Controller, Hierarchies};
 
 /// Facts that plans depend on.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, not states"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states")]
 pub(crate) struct Machine {
     /// We are root and may map any user: sandboxes get users of their own.
     pub(crate) privileged: bool,
@@ -43,11 +40,7 @@ impl Machine {
 
     /// The hard limit that we are under ourselves; `u64::MAX` is none.
     pub(crate) fn hard_limit(&self, resource: u32) -> u64 {
-        usize::try_from(resource)
-            .ok()
-            .and_then(|index| self.hard_limits.get(index))
-            .copied()
-            .unwrap_or(u64::MAX)
+        usize::try_from(resource).ok().and_then(|index| self.hard_limits.get(index)).copied().unwrap_or(u64::MAX)
     }
 
     #[cfg(test)]
@@ -97,14 +90,9 @@ fn hard_limits() -> [u64; 16] {
             continue;
         };
         let known = names.iter().find(|(known, _)| *known == name.trim_end());
-        let hard = values
-            .split_ascii_whitespace()
-            .nth(1)
-            .and_then(|hard| hard.parse().ok());
+        let hard = values.split_ascii_whitespace().nth(1).and_then(|hard| hard.parse().ok());
         if let (Some((_, resource)), Some(hard)) = (known, hard)
-            && let Some(place) = usize::try_from(*resource)
-                .ok()
-                .and_then(|index| limits.get_mut(index))
+            && let Some(place) = usize::try_from(*resource).ok().and_then(|index| limits.get_mut(index))
         {
             *place = hard;
         }
@@ -127,9 +115,6 @@ mod tests {
     #[test]
     fn our_own_limits_are_read() {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-        assert_eq!(
-            hard_limits()[libc::RLIMIT_NOFILE as usize],
-            limit.maximum.unwrap_or(u64::MAX)
-        );
+        assert_eq!(hard_limits()[libc::RLIMIT_NOFILE as usize], limit.maximum.unwrap_or(u64::MAX));
     }
 }

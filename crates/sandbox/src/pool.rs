@@ -38,10 +38,7 @@ pub struct PoolSettings {
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self {
-            size: 4,
-            reuse: Reuse::AfterReset,
-        }
+        Self { size: 4, reuse: Reuse::AfterReset }
     }
 }
 
@@ -119,15 +116,9 @@ impl Pool {
     ///
     /// # Errors
     /// The size is 0. A policy that cannot be had shows in [`Pool::take`] and [`Pool::problem`].
-    pub fn new(
-        launcher: &Launcher,
-        policy: Policy,
-        settings: PoolSettings,
-    ) -> Result<Self, SandboxError> {
+    pub fn new(launcher: &Launcher, policy: Policy, settings: PoolSettings) -> Result<Self, SandboxError> {
         if settings.size == 0 {
-            return Err(SandboxError::Policy(
-                "a pool needs at least one sandbox".to_owned(),
-            ));
+            return Err(SandboxError::Policy("a pool needs at least one sandbox".to_owned()));
         }
         let (offers, ready) = mpsc::channel(settings.size);
         let (trouble, problem) = watch::channel(None);
@@ -149,15 +140,7 @@ impl Pool {
             slots.spawn(slot.serve());
         }
         let ready = Mutex::new(ready);
-        Ok(Self(Arc::new(Shared {
-            policy,
-            settings,
-            ready,
-            counts,
-            problem,
-            closing,
-            slots: Mutex::new(slots),
-        })))
+        Ok(Self(Arc::new(Shared { policy, settings, ready, counts, problem, closing, slots: Mutex::new(slots) })))
     }
 
     /// Takes a sandbox, the longest-waiting caller first.
@@ -284,17 +267,13 @@ impl Slot {
             match made.and_then(|handed| Inner::new(handed, Arc::clone(&self.policy))) {
                 Ok(inner) => {
                     self.counts.made.fetch_add(1, Ordering::Relaxed);
-                    self.trouble
-                        .send_if_modified(|problem| problem.take().is_some());
+                    self.trouble.send_if_modified(|problem| problem.take().is_some());
                     return Some(inner);
                 }
                 Err(error) => {
                     self.counts.failed.fetch_add(1, Ordering::Relaxed);
                     let text = chain(&error);
-                    tracing::error!(
-                        error = text,
-                        "no sandbox could be made; trying again in {pause:?}"
-                    );
+                    tracing::error!(error = text, "no sandbox could be made; trying again in {pause:?}");
                     self.trouble.send_replace(Some(text));
                 }
             }
@@ -319,10 +298,7 @@ impl Slot {
                 Some(inner)
             }
             Err(error) => {
-                tracing::warn!(
-                    error = chain(&error),
-                    "a sandbox could not be renewed and is replaced"
-                );
+                tracing::warn!(error = chain(&error), "a sandbox could not be renewed and is replaced");
                 None
             }
         }

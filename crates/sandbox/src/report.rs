@@ -31,10 +31,7 @@ pub(crate) fn layers(
         if policy.strictness(layer) == Strictness::Required
             && let Enforcement::Missing(reason) | Enforcement::Weakened(reason) = &enforcement
         {
-            return Err(SandboxError::Missing {
-                layer,
-                reason: reason.clone(),
-            });
+            return Err(SandboxError::Missing { layer, reason: reason.clone() });
         }
         reports.push(LayerReport { layer, enforcement });
     }
@@ -52,21 +49,20 @@ fn enforcement(
     if policy.strictness(layer) == Strictness::Off {
         return Enforcement::Off;
     }
-    let by_group =
-        |controller, weaker: &str| match enforced.and_then(|enforced| enforced.get(&controller)) {
-            Some(Ok(_)) => Enforcement::Enforced,
-            Some(Err(reason)) => Enforcement::Weakened(format!("{weaker}: {reason}")),
-            None => Enforcement::Weakened(format!("{weaker}: no control group")),
-        };
+    let by_group = |controller, weaker: &str| match enforced.and_then(|enforced| enforced.get(&controller)) {
+        Some(Ok(_)) => Enforcement::Enforced,
+        Some(Err(reason)) => Enforcement::Weakened(format!("{weaker}: {reason}")),
+        None => Enforcement::Weakened(format!("{weaker}: no control group")),
+    };
     match layer {
         Layer::NetworkNamespace if policy.network == Network::Host => Enforcement::Off,
         Layer::IoLimit if policy.limits.io_bytes_per_second == 0 => Enforcement::Off,
         Layer::TimeNamespace if !machine.time_namespace => {
             Enforcement::Missing("this kernel has no time namespaces (Linux 5.6)".to_owned())
         }
-        Layer::Landlock if machine.landlock_version == 0 => Enforcement::Missing(
-            "this kernel has no Landlock, or it is not switched on (lsm=landlock)".to_owned(),
-        ),
+        Layer::Landlock if machine.landlock_version == 0 => {
+            Enforcement::Missing("this kernel has no Landlock, or it is not switched on (lsm=landlock)".to_owned())
+        }
         _ if missing & (1 << (layer as u8)) != 0 => {
             Enforcement::Missing(std::io::Error::from_raw_os_error(errno.0).to_string())
         }

@@ -68,13 +68,7 @@ impl Sandbox {
     /// # Errors
     /// As [`SandboxError`] says; `EDEADLK` when there are other threads.
     pub fn alone(policy: &Policy) -> Result<Self, SandboxError> {
-        let Made {
-            socket,
-            pidfd,
-            pid,
-            group,
-            layers,
-        } = Launch::new().make(policy)?;
+        let Made { socket, pidfd, pid, group, layers } = Launch::new().make(policy)?;
         let alone = Alone { pid, pidfd, group };
         let inner = Inner {
             socket: InitSocket::new(socket)?,
@@ -83,17 +77,11 @@ impl Sandbox {
             busy: false,
             alone: Some(alone),
         };
-        Ok(Self {
-            inner: Some(inner),
-            home: None,
-        })
+        Ok(Self { inner: Some(inner), home: None })
     }
 
     pub(crate) fn lent(inner: Inner, home: oneshot::Sender<Inner>) -> Self {
-        Self {
-            inner: Some(inner),
-            home: Some(home),
-        }
+        Self { inner: Some(inner), home: Some(home) }
     }
 
     /// The policy that it was made with.
@@ -162,10 +150,7 @@ impl Signaller {
     /// # Errors
     /// The sandbox is gone.
     pub fn send(&self, signal: i32) -> io::Result<()> {
-        let request = Request {
-            signal,
-            ..Request::plain(RequestKind::Signal)
-        };
+        let request = Request { signal, ..Request::plain(RequestKind::Signal) };
         rustix::net::send(&self.0, &request.encode(), SendFlags::NOSIGNAL)?;
         Ok(())
     }
@@ -173,37 +158,22 @@ impl Signaller {
 
 impl Inner {
     pub(crate) fn new(handed: Handed, policy: Arc<Policy>) -> Result<Self, SandboxError> {
-        let Handed {
-            socket,
-            pidfd,
-            layers,
-        } = handed;
+        let Handed { socket, pidfd, layers } = handed;
         drop(pidfd);
-        Ok(Self {
-            socket: InitSocket::new(socket)?,
-            policy,
-            layers: layers.into(),
-            busy: false,
-            alone: None,
-        })
+        Ok(Self { socket: InitSocket::new(socket)?, policy, layers: layers.into(), busy: false, alone: None })
     }
 
     /// A request that is answered by `Ready`.
     pub(crate) async fn ask(&mut self, kind: RequestKind) -> Result<(), SandboxError> {
         self.busy = true;
         self.socket.send(&Request::plain(kind), &[], &[]).await?;
-        let reply = tokio::time::timeout(GRACE, self.socket.receive())
-            .await
-            .map_err(|_| SandboxError::Died)??;
+        let reply = tokio::time::timeout(GRACE, self.socket.receive()).await.map_err(|_| SandboxError::Died)??;
         self.busy = false;
         match reply {
             Reply::Ready { .. } => Ok(()),
             Reply::SetupFailed { step, errno, .. } => {
                 let error = io::Error::from_raw_os_error(errno);
-                Err(SandboxError::setup(
-                    format!("renewing the sandbox, step {step}"),
-                    error,
-                ))
+                Err(SandboxError::setup(format!("renewing the sandbox, step {step}"), error))
             }
             Reply::Ended(_) => Err(SandboxError::Died),
         }
@@ -213,9 +183,7 @@ impl Inner {
     pub(crate) async fn abandon(&mut self) -> Result<(), SandboxError> {
         if self.busy {
             self.socket.send_now(RequestKind::Kill);
-            tokio::time::timeout(GRACE, self.socket.receive())
-                .await
-                .map_err(|_| SandboxError::Died)??;
+            tokio::time::timeout(GRACE, self.socket.receive()).await.map_err(|_| SandboxError::Died)??;
             self.busy = false;
         }
         Ok(())
@@ -246,11 +214,8 @@ impl Inner {
 
     async fn run(&mut self, command: Command) -> Result<Outcome, SandboxError> {
         let policy = Arc::clone(&self.policy);
-        let wall_time = command.wall_time.map_or(policy.limits.wall_time, |limit| {
-            limit.min(policy.limits.wall_time)
-        });
-        let terminal =
-            matches!(&command.stdin, Stdin::Descriptor(fd) if rustix::termios::isatty(fd));
+        let wall_time = command.wall_time.map_or(policy.limits.wall_time, |limit| limit.min(policy.limits.wall_time));
+        let terminal = matches!(&command.stdin, Stdin::Descriptor(fd) if rustix::termios::isatty(fd));
         let (arguments, variables, text) = encode(&policy, &command)?;
         let request = Request {
             flags: if terminal { flag::TERMINAL } else { 0 },
@@ -263,12 +228,7 @@ impl Inner {
         };
         let (input, mut feeder) = Feeder::new(command.stdin)?;
         let (outputs, mut collector) = Collector::new(command.output, policy.limits.output)?;
-        self.start(
-            &request,
-            &text,
-            [input.as_fd(), outputs[0].as_fd(), outputs[1].as_fd()],
-        )
-        .await?;
+        self.start(&request, &text, [input.as_fd(), outputs[0].as_fd(), outputs[1].as_fd()]).await?;
         // Our copies, so that the program's end is the end of the pipes.
         drop((input, outputs));
 
@@ -290,9 +250,7 @@ impl Inner {
                 () = &mut patience => return Err(SandboxError::Died),
             }
         };
-        collector
-            .drain()
-            .map_err(|error| SandboxError::setup("passing output on", error))?;
+        collector.drain().map_err(|error| SandboxError::setup("passing output on", error))?;
         Ok(self.outcome(&ended, collector))
     }
 
@@ -324,10 +282,7 @@ fn limits_reached(ended: &Ended, collector: &Collector) -> Vec<Limit> {
     let signal = signal(ended.status);
     let reached = [
         (Limit::WallTime, ended.cause == Cause::WallTime),
-        (
-            Limit::CpuTime,
-            ended.cause == Cause::CpuTime || signal == Some(libc::SIGXCPU),
-        ),
+        (Limit::CpuTime, ended.cause == Cause::CpuTime || signal == Some(libc::SIGXCPU)),
         (Limit::Memory, ended.oom_kills > 0),
         (Limit::Processes, ended.process_refusals > 0),
         (Limit::FileSize, signal == Some(libc::SIGXFSZ)),
@@ -335,60 +290,37 @@ fn limits_reached(ended: &Ended, collector: &Collector) -> Vec<Limit> {
         (Limit::Inodes, ended.inodes_full),
         (Limit::Output, collector.over_limit()),
     ];
-    reached
-        .into_iter()
-        .filter_map(|(limit, hit)| hit.then_some(limit))
-        .collect()
+    reached.into_iter().filter_map(|(limit, hit)| hit.then_some(limit)).collect()
 }
 
 fn end(ended: &Ended, collector: &Collector, reached: &[Limit]) -> End {
     match ended.cause {
         Cause::NotStarted => return not_started(ended),
         Cause::WallTime => {
-            return End::LimitReached {
-                limit: Limit::WallTime,
-            };
+            return End::LimitReached { limit: Limit::WallTime };
         }
         Cause::CpuTime => {
-            return End::LimitReached {
-                limit: Limit::CpuTime,
-            };
+            return End::LimitReached { limit: Limit::CpuTime };
         }
         Cause::Cancelled if collector.over_limit() => {
-            return End::LimitReached {
-                limit: Limit::Output,
-            };
+            return End::LimitReached { limit: Limit::Output };
         }
         Cause::Cancelled => return End::Cancelled,
         Cause::Itself => {}
     }
     // The program ended by itself in the same moment as its output went over the limit.
     if collector.over_limit() {
-        return End::LimitReached {
-            limit: Limit::Output,
-        };
+        return End::LimitReached { limit: Limit::Output };
     }
-    let ended_by = |limit: Limit| {
-        reached
-            .contains(&limit)
-            .then_some(End::LimitReached { limit })
-    };
+    let ended_by = |limit: Limit| reached.contains(&limit).then_some(End::LimitReached { limit });
     match signal(ended.status) {
-        Some(libc::SIGXCPU) => End::LimitReached {
-            limit: Limit::CpuTime,
-        },
-        Some(libc::SIGXFSZ) => End::LimitReached {
-            limit: Limit::FileSize,
-        },
+        Some(libc::SIGXCPU) => End::LimitReached { limit: Limit::CpuTime },
+        Some(libc::SIGXFSZ) => End::LimitReached { limit: Limit::FileSize },
         Some(signal) => ended_by(Limit::Memory).unwrap_or(End::Signaled { signal }),
         None => {
             let code = (ended.status >> 8) & 0xff;
             // A shell outlives its children; the killed one shows as a failure. One that copes goes on, and that is its end.
-            let failed = if code == 0 {
-                None
-            } else {
-                ended_by(Limit::Memory)
-            };
+            let failed = if code == 0 { None } else { ended_by(Limit::Memory) };
             failed.unwrap_or(End::Exited { code })
         }
     }
@@ -397,10 +329,7 @@ fn end(ended: &Ended, collector: &Collector, reached: &[Limit]) -> End {
 fn not_started(ended: &Ended) -> End {
     let error = io::Error::from_raw_os_error(ended.errno);
     let (step, what) = match StartStep::from_number(ended.failed_step) {
-        Some(StartStep::Spawner) => (
-            "start",
-            "an earlier command's process had stopped the sandbox's own",
-        ),
+        Some(StartStep::Spawner) => ("start", "an earlier command's process had stopped the sandbox's own"),
         Some(StartStep::Arguments) => ("arguments", "too many arguments or variables"),
         Some(StartStep::Clone) => ("clone", "no process could be made"),
         Some(StartStep::Streams) => ("streams", "input and output could not be connected"),
@@ -409,11 +338,7 @@ fn not_started(ended: &Ended) -> End {
         Some(StartStep::Execute) => ("execve", "the program cannot be executed"),
         None => ("start", "unknown step"),
     };
-    End::SetupFailed {
-        step: step.to_owned(),
-        errno: ended.errno,
-        message: format!("{what}: {error}"),
-    }
+    End::SetupFailed { step: step.to_owned(), errno: ended.errno, message: format!("{what}: {error}") }
 }
 
 /// The signal in a wait status that says "killed".
@@ -433,32 +358,20 @@ fn encode(policy: &Policy, command: &Command) -> Result<(u32, u32, Vec<u8>), San
     let mut text = Vec::with_capacity(1024);
     let mut add = |string: &OsStr| {
         if string.as_bytes().contains(&0) {
-            return Err(SandboxError::Command(
-                "a command, variable or directory holds a zero byte".to_owned(),
-            ));
+            return Err(SandboxError::Command("a command, variable or directory holds a zero byte".to_owned()));
         }
         text.extend_from_slice(string.as_bytes());
         text.push(0);
         Ok(())
     };
     if command.argv.is_empty() {
-        return Err(SandboxError::Command(
-            "there is no program to run".to_owned(),
-        ));
+        return Err(SandboxError::Command("there is no program to run".to_owned()));
     }
-    add(command
-        .directory
-        .as_deref()
-        .map_or(OsStr::new(""), |directory| directory.as_os_str()))?;
+    add(command.directory.as_deref().map_or(OsStr::new(""), |directory| directory.as_os_str()))?;
     for argument in &command.argv {
         add(argument)?;
     }
-    let overridden = |name: &str| {
-        command
-            .environment
-            .iter()
-            .any(|(other, _)| other.as_os_str() == OsStr::new(name))
-    };
+    let overridden = |name: &str| command.environment.iter().any(|(other, _)| other.as_os_str() == OsStr::new(name));
     let mut variables = 0;
     let mut variable = |name: &OsStr, value: &OsStr| {
         let mut joined = OsString::with_capacity(name.len() + value.len() + 1);
@@ -468,21 +381,12 @@ fn encode(policy: &Policy, command: &Command) -> Result<(u32, u32, Vec<u8>), San
         variables += 1;
         add(&joined)
     };
-    for (name, value) in policy
-        .environment
-        .iter()
-        .filter(|(name, _)| !overridden(name))
-    {
+    for (name, value) in policy.environment.iter().filter(|(name, _)| !overridden(name)) {
         variable(OsStr::new(name), OsStr::new(value))?;
     }
     for (index, (name, value)) in command.environment.iter().enumerate() {
         // The last of several values of one name counts, as in a shell.
-        if !command
-            .environment
-            .iter()
-            .skip(index + 1)
-            .any(|(later, _)| later == name)
-        {
+        if !command.environment.iter().skip(index + 1).any(|(later, _)| later == name) {
             variable(name, value)?;
         }
     }

@@ -17,8 +17,7 @@ const CHUNK: usize = 64 * 1024;
 /// A descriptor that says end of file and swallows everything.
 pub(crate) fn null() -> Result<OwnedFd, SandboxError> {
     let open = OpenOptions::new().read(true).write(true).open("/dev/null");
-    open.map(OwnedFd::from)
-        .map_err(|error| SandboxError::setup("opening /dev/null", error))
+    open.map(OwnedFd::from).map_err(|error| SandboxError::setup("opening /dev/null", error))
 }
 
 /// A pipe whose reading end is ours: (theirs, ours).
@@ -42,11 +41,7 @@ pub(crate) struct Feeder {
 impl Feeder {
     /// The descriptor for the program, and what feeds it.
     pub(crate) fn new(stdin: Stdin) -> Result<(OwnedFd, Self), SandboxError> {
-        let idle = Self {
-            pipe: None,
-            bytes: Vec::new(),
-            written: 0,
-        };
+        let idle = Self { pipe: None, bytes: Vec::new(), written: 0 };
         match stdin {
             Stdin::Empty => Ok((null()?, idle)),
             Stdin::Descriptor(fd) => Ok((fd, idle)),
@@ -56,16 +51,8 @@ impl Feeder {
                     rustix::io::ioctl_fionbio(&ours, true)?;
                     Ok::<_, io::Error>((theirs, Sender::from_owned_fd_unchecked(ours)?))
                 };
-                let (theirs, ours) =
-                    make().map_err(|error| SandboxError::setup("making a pipe", error))?;
-                Ok((
-                    theirs,
-                    Self {
-                        pipe: Some(ours),
-                        bytes,
-                        written: 0,
-                    },
-                ))
+                let (theirs, ours) = make().map_err(|error| SandboxError::setup("making a pipe", error))?;
+                Ok((theirs, Self { pipe: Some(ours), bytes, written: 0 }))
             }
         }
     }
@@ -115,41 +102,20 @@ impl Collector {
     pub(crate) fn new(output: Output, limit: u64) -> Result<([OwnedFd; 2], Self), SandboxError> {
         let (theirs, streams) = match output {
             Output::Descriptors(stdout, stderr) => ([stdout, stderr], [None, None]),
-            Output::Collect => Self::pipes([
-                Destination::Memory(Vec::new()),
-                Destination::Memory(Vec::new()),
-            ])?,
-            Output::Forward(stdout, stderr) => Self::pipes([
-                Destination::Descriptor(stdout),
-                Destination::Descriptor(stderr),
-            ])?,
+            Output::Collect => Self::pipes([Destination::Memory(Vec::new()), Destination::Memory(Vec::new())])?,
+            Output::Forward(stdout, stderr) => {
+                Self::pipes([Destination::Descriptor(stdout), Destination::Descriptor(stderr)])?
+            }
         };
-        Ok((
-            theirs,
-            Self {
-                streams,
-                buffer: Vec::new(),
-                left: limit,
-                over: false,
-            },
-        ))
+        Ok((theirs, Self { streams, buffer: Vec::new(), left: limit, over: false }))
     }
 
     fn pipes(to: [Destination; 2]) -> Result<([OwnedFd; 2], [Option<Stream>; 2]), SandboxError> {
         let [first, second] = to;
         let (theirs, ours) = output_pipe()?;
         let (theirs_too, ours_too) = output_pipe()?;
-        let stream = |pipe, to| {
-            Some(Stream {
-                pipe,
-                to,
-                open: true,
-            })
-        };
-        Ok((
-            [theirs, theirs_too],
-            [stream(ours, first), stream(ours_too, second)],
-        ))
+        let stream = |pipe, to| Some(Stream { pipe, to, open: true });
+        Ok(([theirs, theirs_too], [stream(ours, first), stream(ours_too, second)]))
     }
 
     /// Whether there was more than the limit.
@@ -229,10 +195,7 @@ impl Collector {
     /// What was collected.
     pub(crate) fn into_bytes(self) -> (Vec<u8>, Vec<u8>) {
         let [first, second] = self.streams.map(|stream| match stream {
-            Some(Stream {
-                to: Destination::Memory(bytes),
-                ..
-            }) => bytes,
+            Some(Stream { to: Destination::Memory(bytes), .. }) => bytes,
             _ => Vec::new(),
         });
         (first, second)
@@ -253,10 +216,7 @@ fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::AGAIN) => {
-                rustix::event::poll(
-                    &mut [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)],
-                    None,
-                )?;
+                rustix::event::poll(&mut [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)], None)?;
             }
             Err(errno) => return Err(errno.into()),
         }

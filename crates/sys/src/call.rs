@@ -19,21 +19,14 @@ pub type Fd = c_int;
 pub const CURRENT_DIRECTORY: Fd = libc::AT_FDCWD;
 
 fn check(value: c_long) -> Result<c_long> {
-    if value < 0 {
-        Err(Errno::last())
-    } else {
-        Ok(value)
-    }
+    if value < 0 { Err(Errno::last()) } else { Ok(value) }
 }
 
 fn done(value: c_long) -> Result<()> {
     check(value).map(drop)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the kernel returns descriptors and process ids as int"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the kernel returns descriptors and process ids as int")]
 fn number(value: c_long) -> Result<c_int> {
     check(value).map(|value| value as c_int)
 }
@@ -64,20 +57,12 @@ pub fn close_all_except(keep: &[Fd]) -> Result<()> {
     let mut next: u32 = 0;
     loop {
         // The smallest kept descriptor from `next` on: selection instead of sorting, because there is nowhere to sort.
-        let kept = keep
-            .iter()
-            .filter(|&&fd| fd >= 0 && fd as u32 >= next)
-            .min();
+        let kept = keep.iter().filter(|&&fd| fd >= 0 && fd as u32 >= next).min();
         let Some(&kept) = kept else {
             return done(system_call!(libc::SYS_close_range, next, u32::MAX, 0));
         };
         if kept as u32 > next {
-            done(system_call!(
-                libc::SYS_close_range,
-                next,
-                kept as u32 - 1,
-                0
-            ))?;
+            done(system_call!(libc::SYS_close_range, next, kept as u32 - 1, 0))?;
         }
         next = kept as u32 + 1;
     }
@@ -99,12 +84,7 @@ pub fn duplicate_to(from: Fd, to: Fd) -> Result<()> {
 /// # Errors
 /// As the call.
 pub fn duplicate_above(fd: Fd, lowest: Fd) -> Result<Fd> {
-    number(system_call!(
-        libc::SYS_fcntl,
-        fd,
-        libc::F_DUPFD_CLOEXEC,
-        lowest
-    ))
+    number(system_call!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, lowest))
 }
 
 /// `openat(2)`, close-on-exec.
@@ -112,13 +92,7 @@ pub fn duplicate_above(fd: Fd, lowest: Fd) -> Result<Fd> {
 /// # Errors
 /// As the call.
 pub fn open(at: Fd, path: &CStr, flags: c_int, mode: u32) -> Result<Fd> {
-    number(system_call!(
-        libc::SYS_openat,
-        at,
-        path.as_ptr(),
-        flags | libc::O_CLOEXEC,
-        mode
-    ))
+    number(system_call!(libc::SYS_openat, at, path.as_ptr(), flags | libc::O_CLOEXEC, mode))
 }
 
 /// `pread(2)` from the start.
@@ -127,14 +101,7 @@ pub fn open(at: Fd, path: &CStr, flags: c_int, mode: u32) -> Result<Fd> {
 /// As the call.
 #[expect(clippy::cast_sign_loss, reason = "checked to be non-negative")]
 pub fn read_at_start(fd: Fd, into: &mut [u8]) -> Result<usize> {
-    check(system_call!(
-        libc::SYS_pread64,
-        fd,
-        into.as_mut_ptr(),
-        into.len(),
-        0 as c_long
-    ))
-    .map(|count| count as usize)
+    check(system_call!(libc::SYS_pread64, fd, into.as_mut_ptr(), into.len(), 0 as c_long)).map(|count| count as usize)
 }
 
 /// `read(2)`.
@@ -143,13 +110,7 @@ pub fn read_at_start(fd: Fd, into: &mut [u8]) -> Result<usize> {
 /// As the call.
 #[expect(clippy::cast_sign_loss, reason = "checked to be non-negative")]
 pub fn read(fd: Fd, into: &mut [u8]) -> Result<usize> {
-    check(system_call!(
-        libc::SYS_read,
-        fd,
-        into.as_mut_ptr(),
-        into.len()
-    ))
-    .map(|count| count as usize)
+    check(system_call!(libc::SYS_read, fd, into.as_mut_ptr(), into.len())).map(|count| count as usize)
 }
 
 /// `write(2)`, once; control files take everything at once.
@@ -158,17 +119,8 @@ pub fn read(fd: Fd, into: &mut [u8]) -> Result<usize> {
 /// As the call; `EIO` when only a part was taken.
 #[expect(clippy::cast_sign_loss, reason = "checked to be non-negative")]
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
-    let count = check(system_call!(
-        libc::SYS_write,
-        fd,
-        bytes.as_ptr(),
-        bytes.len()
-    ))?;
-    if count as usize == bytes.len() {
-        Ok(())
-    } else {
-        Err(Errno(libc::EIO))
-    }
+    let count = check(system_call!(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()))?;
+    if count as usize == bytes.len() { Ok(()) } else { Err(Errno(libc::EIO)) }
 }
 
 /// `pwrite(2)` at the start.
@@ -176,13 +128,7 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As the call.
 pub fn write_at_start(fd: Fd, bytes: &[u8]) -> Result<()> {
-    done(system_call!(
-        libc::SYS_pwrite64,
-        fd,
-        bytes.as_ptr(),
-        bytes.len(),
-        0 as c_long
-    ))
+    done(system_call!(libc::SYS_pwrite64, fd, bytes.as_ptr(), bytes.len(), 0 as c_long))
 }
 
 /// Opens, writes everything, closes.
@@ -211,13 +157,7 @@ pub fn write_file(at: Fd, path: &CStr, flags: c_int, mode: u32, content: &[u8]) 
 pub fn packet_socket_pair() -> Result<[Fd; 2]> {
     let mut pair: [Fd; 2] = [-1; 2];
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-    done(system_call!(
-        libc::SYS_socketpair,
-        libc::AF_UNIX,
-        kind,
-        0,
-        pair.as_mut_ptr()
-    ))?;
+    done(system_call!(libc::SYS_socketpair, libc::AF_UNIX, kind, 0, pair.as_mut_ptr()))?;
     Ok(pair)
 }
 
@@ -238,11 +178,7 @@ pub fn send(socket: Fd, head: &[u8], tail: &[u8], descriptors: &[Fd]) -> Result<
     let count = descriptors.len().min(MAX_PASSED);
     let mut control = Control([0; CONTROL_BYTES]);
     let control_length = CONTROL_HEADER + count * size_of::<Fd>();
-    let header = libc::cmsghdr {
-        cmsg_len: control_length,
-        cmsg_level: libc::SOL_SOCKET,
-        cmsg_type: libc::SCM_RIGHTS,
-    };
+    let header = libc::cmsghdr { cmsg_len: control_length, cmsg_level: libc::SOL_SOCKET, cmsg_type: libc::SCM_RIGHTS };
     // SAFETY: `control` is aligned for a cmsghdr and larger than one; the descriptors fit behind it (16 + 4 * 4 = 32 bytes).
     unsafe {
         control.0.as_mut_ptr().cast::<libc::cmsghdr>().write(header);
@@ -253,14 +189,8 @@ pub fn send(socket: Fd, head: &[u8], tail: &[u8], descriptors: &[Fd]) -> Result<
         );
     }
     let mut parts = [
-        libc::iovec {
-            iov_base: head.as_ptr().cast_mut().cast(),
-            iov_len: head.len(),
-        },
-        libc::iovec {
-            iov_base: tail.as_ptr().cast_mut().cast(),
-            iov_len: tail.len(),
-        },
+        libc::iovec { iov_base: head.as_ptr().cast_mut().cast(), iov_len: head.len() },
+        libc::iovec { iov_base: tail.as_ptr().cast_mut().cast(), iov_len: tail.len() },
     ];
     // SAFETY: all-zero is a valid msghdr.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -270,12 +200,7 @@ pub fn send(socket: Fd, head: &[u8], tail: &[u8], descriptors: &[Fd]) -> Result<
         message.msg_control = control.0.as_mut_ptr().cast();
         message.msg_controllen = (control_length + 7) & !7;
     }
-    done(system_call!(
-        libc::SYS_sendmsg,
-        socket,
-        &raw const message,
-        libc::MSG_NOSIGNAL
-    ))
+    done(system_call!(libc::SYS_sendmsg, socket, &raw const message, libc::MSG_NOSIGNAL))
 }
 
 /// A packet that was received.
@@ -294,22 +219,15 @@ pub struct Received {
 #[expect(clippy::cast_sign_loss, reason = "checked to be non-negative")]
 pub fn receive(socket: Fd, into: &mut [u8], flags: c_int) -> Result<Received> {
     let mut control = Control([0; CONTROL_BYTES]);
-    let mut part = libc::iovec {
-        iov_base: into.as_mut_ptr().cast(),
-        iov_len: into.len(),
-    };
+    let mut part = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
     // SAFETY: all-zero is a valid msghdr.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = CONTROL_BYTES;
-    let length = check(system_call!(
-        libc::SYS_recvmsg,
-        socket,
-        &raw mut message,
-        flags | libc::MSG_CMSG_CLOEXEC
-    ))? as usize;
+    let length =
+        check(system_call!(libc::SYS_recvmsg, socket, &raw mut message, flags | libc::MSG_CMSG_CLOEXEC))? as usize;
     let mut descriptors = [-1; MAX_PASSED];
     if message.msg_controllen >= CONTROL_HEADER {
         // SAFETY: the kernel wrote a header at the start of `control`, which is aligned for it.
@@ -326,10 +244,7 @@ pub fn receive(socket: Fd, into: &mut [u8], flags: c_int) -> Result<Received> {
         descriptors.into_iter().for_each(close);
         return Err(Errno(libc::EMSGSIZE));
     }
-    Ok(Received {
-        length,
-        descriptors,
-    })
+    Ok(Received { length, descriptors })
 }
 
 /// `ppoll(2)` for readability; `None` waits without end. Returns a bit for each descriptor that is readable or closed.
@@ -337,21 +252,10 @@ pub fn receive(socket: Fd, into: &mut [u8], flags: c_int) -> Result<Received> {
 /// # Errors
 /// As the call.
 pub fn poll<const N: usize>(fds: [Fd; N], timeout_ns: Option<u64>) -> Result<u32> {
-    let mut entries = fds.map(|fd| libc::pollfd {
-        fd,
-        events: libc::POLLIN,
-        revents: 0,
-    });
+    let mut entries = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     let timeout = timeout_ns.map(timespec);
     let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-    done(system_call!(
-        libc::SYS_ppoll,
-        entries.as_mut_ptr(),
-        N,
-        timeout,
-        ptr::null::<c_void>(),
-        0
-    ))?;
+    done(system_call!(libc::SYS_ppoll, entries.as_mut_ptr(), N, timeout, ptr::null::<c_void>(), 0))?;
     let mut ready = 0;
     for (index, entry) in entries.iter().enumerate() {
         if entry.revents != 0 {
@@ -361,15 +265,9 @@ pub fn poll<const N: usize>(fds: [Fd; N], timeout_ns: Option<u64>) -> Result<u32
     Ok(ready)
 }
 
-#[expect(
-    clippy::cast_possible_wrap,
-    reason = "seconds of a u64 of nanoseconds fit an i64"
-)]
+#[expect(clippy::cast_possible_wrap, reason = "seconds of a u64 of nanoseconds fit an i64")]
 const fn timespec(ns: u64) -> libc::timespec {
-    libc::timespec {
-        tv_sec: (ns / 1_000_000_000) as i64,
-        tv_nsec: (ns % 1_000_000_000) as i64,
-    }
+    libc::timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
 }
 
 // ---- time ----
@@ -391,10 +289,7 @@ pub fn process_cpu_ns(pid: i32) -> Result<u64> {
 
 #[expect(clippy::cast_sign_loss, reason = "these clocks are not negative")]
 fn clock_ns(clock: c_int) -> Result<u64> {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the C function (which uses the vDSO) only writes to `time`.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
         return Err(Errno::last());
@@ -406,17 +301,8 @@ fn clock_ns(clock: c_int) -> Result<u64> {
 #[must_use]
 pub fn usable_cpus() -> u64 {
     let mut mask = [0_u64; 128];
-    match check(system_call!(
-        libc::SYS_sched_getaffinity,
-        0,
-        size_of_val(&mask),
-        mask.as_mut_ptr()
-    )) {
-        Ok(_) => mask
-            .iter()
-            .map(|word| u64::from(word.count_ones()))
-            .sum::<u64>()
-            .max(1),
+    match check(system_call!(libc::SYS_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr())) {
+        Ok(_) => mask.iter().map(|word| u64::from(word.count_ones())).sum::<u64>().max(1),
         Err(_) => 1,
     }
 }
@@ -445,14 +331,7 @@ pub fn set_namespace(fd: Fd, kind: c_int) -> Result<()> {
 /// As `mount(2)`.
 pub fn make_mounts_private() -> Result<()> {
     let flags = libc::MS_REC | libc::MS_PRIVATE;
-    done(system_call!(
-        libc::SYS_mount,
-        ptr::null::<u8>(),
-        c"/".as_ptr(),
-        ptr::null::<u8>(),
-        flags,
-        ptr::null::<u8>()
-    ))
+    done(system_call!(libc::SYS_mount, ptr::null::<u8>(), c"/".as_ptr(), ptr::null::<u8>(), flags, ptr::null::<u8>()))
 }
 
 const OPEN_TREE_CLONE: u32 = 1;
@@ -482,21 +361,9 @@ struct MountAttributes {
 ///
 /// # Errors
 /// As the call.
-#[expect(
-    clippy::cast_sign_loss,
-    reason = "absent is told by the flag, not the number"
-)]
-pub fn set_mount_attributes(
-    tree: Fd,
-    set: u64,
-    recursive: bool,
-    user_namespace: Option<Fd>,
-) -> Result<()> {
-    let map = if user_namespace.is_some() {
-        libc::MOUNT_ATTR_IDMAP
-    } else {
-        0
-    };
+#[expect(clippy::cast_sign_loss, reason = "absent is told by the flag, not the number")]
+pub fn set_mount_attributes(tree: Fd, set: u64, recursive: bool, user_namespace: Option<Fd>) -> Result<()> {
+    let map = if user_namespace.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 };
     let attributes = MountAttributes {
         set: set | map,
         clear: 0,
@@ -520,11 +387,7 @@ pub fn set_mount_attributes(
 /// As the call.
 pub fn open_file_system(kind: &CStr) -> Result<Fd> {
     const FSOPEN_CLOEXEC: u32 = 1;
-    number(system_call!(
-        libc::SYS_fsopen,
-        kind.as_ptr(),
-        FSOPEN_CLOEXEC
-    ))
+    number(system_call!(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC))
 }
 
 /// `fsconfig(FSCONFIG_SET_STRING)`, or `SET_FLAG` when the value is empty.
@@ -535,23 +398,9 @@ pub fn set_file_system_option(context: Fd, key: &CStr, value: &CStr) -> Result<(
     const SET_FLAG: u32 = 0;
     const SET_STRING: u32 = 1;
     if value.is_empty() {
-        return done(system_call!(
-            libc::SYS_fsconfig,
-            context,
-            SET_FLAG,
-            key.as_ptr(),
-            ptr::null::<u8>(),
-            0
-        ));
+        return done(system_call!(libc::SYS_fsconfig, context, SET_FLAG, key.as_ptr(), ptr::null::<u8>(), 0));
     }
-    done(system_call!(
-        libc::SYS_fsconfig,
-        context,
-        SET_STRING,
-        key.as_ptr(),
-        value.as_ptr(),
-        0
-    ))
+    done(system_call!(libc::SYS_fsconfig, context, SET_STRING, key.as_ptr(), value.as_ptr(), 0))
 }
 
 /// `fsconfig(FSCONFIG_CMD_CREATE)` and `fsmount(2)`: a detached mount.
@@ -561,20 +410,8 @@ pub fn set_file_system_option(context: Fd, key: &CStr, value: &CStr) -> Result<(
 pub fn create_mount(context: Fd, attributes: u64) -> Result<Fd> {
     const COMMAND_CREATE: u32 = 6;
     const FSMOUNT_CLOEXEC: u32 = 1;
-    done(system_call!(
-        libc::SYS_fsconfig,
-        context,
-        COMMAND_CREATE,
-        ptr::null::<u8>(),
-        ptr::null::<u8>(),
-        0
-    ))?;
-    number(system_call!(
-        libc::SYS_fsmount,
-        context,
-        FSMOUNT_CLOEXEC,
-        attributes
-    ))
+    done(system_call!(libc::SYS_fsconfig, context, COMMAND_CREATE, ptr::null::<u8>(), ptr::null::<u8>(), 0))?;
+    number(system_call!(libc::SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes))
 }
 
 /// `move_mount(2)` of a detached mount to a path; a symbolic link at its end is not followed.
@@ -582,14 +419,7 @@ pub fn create_mount(context: Fd, attributes: u64) -> Result<Fd> {
 /// # Errors
 /// As the call.
 pub fn attach_mount(tree: Fd, at: Fd, path: &CStr) -> Result<()> {
-    done(system_call!(
-        libc::SYS_move_mount,
-        tree,
-        c"".as_ptr(),
-        at,
-        path.as_ptr(),
-        MOVE_MOUNT_F_EMPTY_PATH
-    ))
+    done(system_call!(libc::SYS_move_mount, tree, c"".as_ptr(), at, path.as_ptr(), MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 /// Makes the mount at `root` the root directory and lets go of the old one (`pivot_root(2)`, "pivot_root(., .)").
@@ -598,16 +428,8 @@ pub fn attach_mount(tree: Fd, at: Fd, path: &CStr) -> Result<()> {
 /// As the calls.
 pub fn enter_root(root: Fd) -> Result<()> {
     done(system_call!(libc::SYS_fchdir, root))?;
-    done(system_call!(
-        libc::SYS_pivot_root,
-        c".".as_ptr(),
-        c".".as_ptr()
-    ))?;
-    done(system_call!(
-        libc::SYS_umount2,
-        c".".as_ptr(),
-        libc::MNT_DETACH
-    ))?;
+    done(system_call!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()))?;
+    done(system_call!(libc::SYS_umount2, c".".as_ptr(), libc::MNT_DETACH))?;
     change_directory(c"/")
 }
 
@@ -628,14 +450,7 @@ pub fn make_directory(at: Fd, path: &CStr, mode: u32) -> Result<()> {
 /// # Errors
 /// As the call.
 pub fn change_owner(at: Fd, path: &CStr, uid: u32, gid: u32) -> Result<()> {
-    done(system_call!(
-        libc::SYS_fchownat,
-        at,
-        path.as_ptr(),
-        uid,
-        gid,
-        libc::AT_SYMLINK_NOFOLLOW
-    ))
+    done(system_call!(libc::SYS_fchownat, at, path.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW))
 }
 
 /// `symlinkat(2)`.
@@ -643,12 +458,7 @@ pub fn change_owner(at: Fd, path: &CStr, uid: u32, gid: u32) -> Result<()> {
 /// # Errors
 /// As the call.
 pub fn make_link(target: &CStr, at: Fd, path: &CStr) -> Result<()> {
-    done(system_call!(
-        libc::SYS_symlinkat,
-        target.as_ptr(),
-        at,
-        path.as_ptr()
-    ))
+    done(system_call!(libc::SYS_symlinkat, target.as_ptr(), at, path.as_ptr()))
 }
 
 /// `chdir(2)`.
@@ -678,17 +488,8 @@ pub fn free_space(fd: Fd) -> Result<(u64, u64)> {
 /// # Errors
 /// As the call.
 pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
-    let limit = libc::rlimit64 {
-        rlim_cur: soft,
-        rlim_max: hard,
-    };
-    done(system_call!(
-        libc::SYS_prlimit64,
-        0,
-        resource,
-        &raw const limit,
-        ptr::null::<c_void>()
-    ))
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    done(system_call!(libc::SYS_prlimit64, 0, resource, &raw const limit, ptr::null::<c_void>()))
 }
 
 /// Gives up supplementary groups where that is allowed (it is not with an unprivileged user's own map).
@@ -709,14 +510,7 @@ pub fn set_ids(uid: u32, gid: u32) -> Result<()> {
 }
 
 fn prctl(option: c_int, value: u64) -> Result<()> {
-    done(system_call!(
-        libc::SYS_prctl,
-        option,
-        value,
-        0_u64,
-        0_u64,
-        0_u64
-    ))
+    done(system_call!(libc::SYS_prctl, option, value, 0_u64, 0_u64, 0_u64))
 }
 
 /// This process dies with its parent.
@@ -761,11 +555,7 @@ pub fn clear_capabilities() -> Result<()> {
     const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
     let none = [0_u32; 6];
-    done(system_call!(
-        libc::SYS_capset,
-        header.as_ptr(),
-        none.as_ptr()
-    ))
+    done(system_call!(libc::SYS_capset, header.as_ptr(), none.as_ptr()))
 }
 
 /// No program executed from here on gains privileges.
@@ -798,11 +588,7 @@ pub fn take_terminal() -> Result<()> {
 /// As the call; `ENOSYS` where the kernel has no keys.
 pub fn new_keyring() -> Result<()> {
     const JOIN_SESSION_KEYRING: c_int = 1;
-    done(system_call!(
-        libc::SYS_keyctl,
-        JOIN_SESSION_KEYRING,
-        ptr::null::<u8>()
-    ))
+    done(system_call!(libc::SYS_keyctl, JOIN_SESSION_KEYRING, ptr::null::<u8>()))
 }
 
 /// `umask(2)`.
@@ -815,11 +601,7 @@ pub fn set_umask(mask: u32) {
 /// # Errors
 /// As the call.
 pub fn set_hostname(name: &CStr) -> Result<()> {
-    done(system_call!(
-        libc::SYS_sethostname,
-        name.as_ptr(),
-        name.count_bytes()
-    ))
+    done(system_call!(libc::SYS_sethostname, name.as_ptr(), name.count_bytes()))
 }
 
 /// Switches the loopback interface of this network namespace on.
@@ -827,30 +609,17 @@ pub fn set_hostname(name: &CStr) -> Result<()> {
 /// # Errors
 /// As `socket(2)` and `ioctl(SIOCSIFFLAGS)`.
 pub fn raise_loopback() -> Result<()> {
-    let socket = number(system_call!(
-        libc::SYS_socket,
-        libc::AF_INET,
-        libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
-        0
-    ))?;
+    let socket = number(system_call!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0))?;
     // SAFETY: all-zero is a valid ifreq.
     let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = from.cast_signed();
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "IFF_UP and IFF_RUNNING are below 16 bits, as ifr_flags is"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "IFF_UP and IFF_RUNNING are below 16 bits, as ifr_flags is")]
     {
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
     }
-    let result = done(system_call!(
-        libc::SYS_ioctl,
-        socket,
-        libc::SIOCSIFFLAGS,
-        &raw const request
-    ));
+    let result = done(system_call!(libc::SYS_ioctl, socket, libc::SIOCSIFFLAGS, &raw const request));
     close(socket);
     result
 }
@@ -859,16 +628,8 @@ pub fn raise_loopback() -> Result<()> {
 #[must_use]
 pub fn landlock_version() -> u32 {
     const VERSION: u32 = 1;
-    let version = check(system_call!(
-        libc::SYS_landlock_create_ruleset,
-        ptr::null::<c_void>(),
-        0,
-        VERSION
-    ));
-    version
-        .ok()
-        .and_then(|version| u32::try_from(version).ok())
-        .unwrap_or(0)
+    let version = check(system_call!(libc::SYS_landlock_create_ruleset, ptr::null::<c_void>(), 0, VERSION));
+    version.ok().and_then(|version| u32::try_from(version).ok()).unwrap_or(0)
 }
 
 /// `landlock_create_ruleset(2)`.
@@ -878,17 +639,8 @@ pub fn landlock_version() -> u32 {
 pub fn create_ruleset(handled_files: u64, scoped: u64) -> Result<Fd> {
     // handled_access_fs, handled_access_net, scoped; older kernels take fewer fields when the rest is zero.
     let attributes = [handled_files, 0, scoped];
-    let length = if scoped == 0 {
-        8
-    } else {
-        size_of_val(&attributes)
-    };
-    number(system_call!(
-        libc::SYS_landlock_create_ruleset,
-        attributes.as_ptr(),
-        length,
-        0
-    ))
+    let length = if scoped == 0 { 8 } else { size_of_val(&attributes) };
+    number(system_call!(libc::SYS_landlock_create_ruleset, attributes.as_ptr(), length, 0))
 }
 
 /// `landlock_add_rule(2)` for everything beneath a path.
@@ -904,13 +656,7 @@ pub fn add_path_rule(ruleset: Fd, path: &CStr, access: u64) -> Result<()> {
     }
     let parent = open(CURRENT_DIRECTORY, path, libc::O_PATH, 0)?;
     let rule = PathBeneath { access, parent };
-    let result = done(system_call!(
-        libc::SYS_landlock_add_rule,
-        ruleset,
-        PATH_BENEATH,
-        &raw const rule,
-        0
-    ));
+    let result = done(system_call!(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, &raw const rule, 0));
     close(parent);
     result
 }
@@ -929,16 +675,8 @@ pub fn restrict_self(ruleset: Fd) -> Result<()> {
 /// As `seccomp(2)`; `E2BIG` above the kernel's 4096 instructions.
 pub fn install_filter(program: &[Instruction]) -> Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| Errno(libc::E2BIG))?;
-    let program = libc::sock_fprog {
-        len,
-        filter: program.as_ptr().cast_mut().cast(),
-    };
-    done(system_call!(
-        libc::SYS_seccomp,
-        libc::SECCOMP_SET_MODE_FILTER,
-        0,
-        &raw const program
-    ))
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut().cast() };
+    done(system_call!(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program))
 }
 
 // ---- processes ----
@@ -972,13 +710,7 @@ pub fn reap(wait: bool) -> Result<Option<Reaped>> {
     let mut status: c_int = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let flags = libc::__WALL | if wait { 0 } else { libc::WNOHANG };
-    let pid = number(system_call!(
-        libc::SYS_wait4,
-        -1,
-        &raw mut status,
-        flags,
-        usage.as_mut_ptr()
-    ))?;
+    let pid = number(system_call!(libc::SYS_wait4, -1, &raw mut status, flags, usage.as_mut_ptr()))?;
     // SAFETY: zeroed before, and filled by the call where it reaped something; both are valid.
     let usage = unsafe { usage.assume_init() };
     let microseconds = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
@@ -994,13 +726,7 @@ pub fn reap(wait: bool) -> Result<Option<Reaped>> {
 /// Blocks every signal that can be blocked, and makes ignored ones default again: programs inherit "ignored" over `execve`.
 pub fn quiet_signals() {
     let all = u64::MAX;
-    system_call!(
-        libc::SYS_rt_sigprocmask,
-        libc::SIG_SETMASK,
-        &raw const all,
-        ptr::null::<u8>(),
-        8
-    );
+    system_call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, ptr::null::<u8>(), 8);
     for signal in 1..=64 {
         // SAFETY: SIG_DFL is a valid disposition; signals that cannot be changed are refused.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -1010,13 +736,7 @@ pub fn quiet_signals() {
 /// Unblocks every signal.
 pub fn unblock_signals() {
     let none = 0_u64;
-    system_call!(
-        libc::SYS_rt_sigprocmask,
-        libc::SIG_SETMASK,
-        &raw const none,
-        ptr::null::<u8>(),
-        8
-    );
+    system_call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, ptr::null::<u8>(), 8);
 }
 
 /// A descriptor that is readable when a child has ended (`signalfd(2)` on `SIGCHLD`, which must be blocked).
@@ -1025,13 +745,7 @@ pub fn unblock_signals() {
 /// As the call.
 pub fn child_events() -> Result<Fd> {
     let mask = 1_u64 << (libc::SIGCHLD - 1);
-    number(system_call!(
-        libc::SYS_signalfd4,
-        -1,
-        &raw const mask,
-        8,
-        libc::SFD_CLOEXEC | libc::SFD_NONBLOCK
-    ))
+    number(system_call!(libc::SYS_signalfd4, -1, &raw const mask, 8, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))
 }
 
 /// `execve(2)`.
@@ -1041,11 +755,7 @@ pub fn child_events() -> Result<Fd> {
 ///
 /// # Safety
 /// `arguments` and `variables` point to arrays of pointers to zero-terminated strings, each array ended by a null pointer.
-pub unsafe fn execute(
-    path: *const u8,
-    arguments: *const *const u8,
-    variables: *const *const u8,
-) -> Errno {
+pub unsafe fn execute(path: *const u8, arguments: *const *const u8, variables: *const *const u8) -> Errno {
     system_call!(libc::SYS_execve, path, arguments, variables);
     Errno::last()
 }
@@ -1057,20 +767,9 @@ pub unsafe fn execute(
 #[expect(clippy::cast_sign_loss, reason = "checked to be non-negative")]
 pub fn read_directory(fd: Fd, into: &mut [u8], rewind: bool) -> Result<usize> {
     if rewind {
-        check(system_call!(
-            libc::SYS_lseek,
-            fd,
-            0 as c_long,
-            libc::SEEK_SET
-        ))?;
+        check(system_call!(libc::SYS_lseek, fd, 0 as c_long, libc::SEEK_SET))?;
     }
-    check(system_call!(
-        libc::SYS_getdents64,
-        fd,
-        into.as_mut_ptr(),
-        into.len()
-    ))
-    .map(|count| count as usize)
+    check(system_call!(libc::SYS_getdents64, fd, into.as_mut_ptr(), into.len())).map(|count| count as usize)
 }
 
 /// Ends this process at once, without any clean-up of the C library.

@@ -42,11 +42,7 @@ pub struct Counter {
 
 impl Counter {
     /// No such counter.
-    pub const NONE: Self = Self {
-        file: -1,
-        key: "",
-        unit: 1,
-    };
+    pub const NONE: Self = Self { file: -1, key: "", unit: 1 };
 
     fn read(&self) -> Option<u64> {
         if self.file < 0 {
@@ -56,9 +52,7 @@ impl Counter {
         let length = call::read_at_start(self.file, &mut text).ok()?;
         let text = text.get(..length)?;
         let number = |digits: &[u8]| {
-            core::str::from_utf8(digits)
-                .ok()
-                .and_then(|digits| digits.trim_ascii().parse::<u64>().ok())
+            core::str::from_utf8(digits).ok().and_then(|digits| digits.trim_ascii().parse::<u64>().ok())
         };
         let value = if self.key.is_empty() {
             number(text)?
@@ -121,6 +115,8 @@ pub struct Setup<'a, S> {
     pub layer_slot: Slot,
     /// The slot of `/proc/sys/kernel/ns_last_pid`, if a plan opens it.
     pub last_pid_slot: Slot,
+    /// The slot of a `/proc` directory; a run's namespaces are kept by its files.
+    pub proc_slot: Slot,
     /// What the agent does with a job.
     pub agent: fn(&[u8]) -> i32,
 }
@@ -131,11 +127,7 @@ pub struct Setup<'a, S> {
 ///
 /// # Errors
 /// As `clone3(2)`: `EPERM` and `ENOSPC` mean that namespaces are not to be had.
-pub fn start<S: AsRef<CStr>>(
-    witness: SingleThreaded,
-    setup: &Setup<'_, S>,
-    socket: Fd,
-) -> Result<i32, Errno> {
+pub fn start<S: AsRef<CStr>>(witness: SingleThreaded, setup: &Setup<'_, S>, socket: Fd) -> Result<i32, Errno> {
     match fork_with(witness, setup.namespaces)? {
         Side::Child => Init::begin(setup, socket),
         Side::Parent { child } => Ok(child),
@@ -183,16 +175,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             Ok(init) => init,
             Err(errno) => give_up(socket, phase::MACHINERY, Failure { step: 0, errno }),
         };
-        if !matches!(
-            init.receive(),
-            Some((
-                Request {
-                    kind: RequestKind::Begin,
-                    ..
-                },
-                _
-            ))
-        ) {
+        if !matches!(init.receive(), Some((Request { kind: RequestKind::Begin, .. }, _))) {
             call::exit(0);
         }
         let done = plan::execute(setup.init, setup.filter, &mut init.slots, &mut init.missing);
@@ -200,10 +183,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             give_up(socket, phase::INIT, failure);
         }
         init.renew();
-        init.answer(Reply::Ready {
-            missing: init.missing.layers,
-            errno: init.missing.errno,
-        });
+        init.answer(Reply::Ready { missing: init.missing.layers, errno: init.missing.errno });
         init.serve()
     }
 
@@ -251,9 +231,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             if ready & 1 == 0 {
                 continue;
             }
-            let Some((request, received)) = self.receive() else {
-                call::exit(0)
-            };
+            let Some((request, received)) = self.receive() else { call::exit(0) };
             match request.kind {
                 RequestKind::Run | RequestKind::Agent => {
                     let ended = self.run(&request, received);
@@ -261,18 +239,12 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 }
                 RequestKind::Settle => {
                     self.settle();
-                    self.answer(Reply::Ready {
-                        missing: self.missing.layers,
-                        errno: self.missing.errno,
-                    });
+                    self.answer(Reply::Ready { missing: self.missing.layers, errno: self.missing.errno });
                 }
                 RequestKind::Reset => {
                     self.kill_everything(0);
                     self.renew();
-                    self.answer(Reply::Ready {
-                        missing: self.missing.layers,
-                        errno: self.missing.errno,
-                    });
+                    self.answer(Reply::Ready { missing: self.missing.layers, errno: self.missing.errno });
                 }
                 // Both may arrive just after the run that they were meant for has ended by itself.
                 RequestKind::Signal | RequestKind::Kill => {}
@@ -309,11 +281,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
         let before = Readings::take(self);
         let started = call::monotonic_ns();
-        let deadline = if request.wall_ns == 0 {
-            u64::MAX
-        } else {
-            started.saturating_add(request.wall_ns)
-        };
+        let deadline = if request.wall_ns == 0 { u64::MAX } else { started.saturating_add(request.wall_ns) };
 
         let answer = self.start_program(received, deadline);
         let mut end = None;
@@ -339,25 +307,18 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
         let wall_ns = call::monotonic_ns().saturating_sub(started);
         let after = Readings::take(self);
-        let (blocks, inodes) =
-            call::free_space(self.slots.get(self.setup.layer_slot)).unwrap_or((1, 1));
+        let (blocks, inodes) = call::free_space(self.slots.get(self.setup.layer_slot)).unwrap_or((1, 1));
         Ended {
             cause,
             status: end.unwrap_or(0),
             wall_ns,
             user_us: self.used.user_us,
             system_us: self.used.system_us,
-            cpu_ns: if counters.cpu.file < 0 {
-                u64::MAX
-            } else {
-                after.cpu.saturating_sub(before.cpu)
-            },
+            cpu_ns: if counters.cpu.file < 0 { u64::MAX } else { after.cpu.saturating_sub(before.cpu) },
             peak_memory: counters.memory_peak.read().unwrap_or(self.used.peak_memory),
             created: after.last_pid.saturating_sub(before.last_pid),
             oom_kills: after.oom_kills.saturating_sub(before.oom_kills),
-            process_refusals: after
-                .process_refusals
-                .saturating_sub(before.process_refusals),
+            process_refusals: after.process_refusals.saturating_sub(before.process_refusals),
             disk_full: blocks == 0,
             inodes_full: inodes == 0,
             failed_step: answer.failed_step,
@@ -394,9 +355,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
         let mut timeout = deadline - now;
         if request.cpu_ns > 0 {
-            let left = request
-                .cpu_ns
-                .saturating_sub(self.cpu_ns().saturating_sub(cpu_before));
+            let left = request.cpu_ns.saturating_sub(self.cpu_ns().saturating_sub(cpu_before));
             if left == 0 {
                 return Wait::Kill(Cause::CpuTime);
             }
@@ -407,21 +366,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         let ready = call::poll([self.socket, self.child_events], timeout).unwrap_or(0);
         if ready & 1 != 0 {
             match self.receive() {
-                Some((
-                    Request {
-                        kind: RequestKind::Signal,
-                        signal,
-                        ..
-                    },
-                    _,
-                )) => call::kill(-program, signal),
-                Some((
-                    Request {
-                        kind: RequestKind::Kill,
-                        ..
-                    },
-                    _,
-                )) => return Wait::Kill(Cause::Cancelled),
+                Some((Request { kind: RequestKind::Signal, signal, .. }, _)) => call::kill(-program, signal),
+                Some((Request { kind: RequestKind::Kill, .. }, _)) => return Wait::Kill(Cause::Cancelled),
                 // Gone, or not in step with us: ending this process ends the sandbox.
                 _ => call::exit(0),
             }
@@ -509,14 +455,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         if let Some(alive) = self.setup.counters.processes.read()
             && alive != 1
         {
-            give_up(
-                self.socket,
-                phase::MACHINERY,
-                Failure {
-                    step: 1,
-                    errno: Errno(libc::EBUSY),
-                },
-            );
+            give_up(self.socket, phase::MACHINERY, Failure { step: 1, errno: Errno(libc::EBUSY) });
         }
         if let Some(world) = self.world.take() {
             call::close(world.mounts);
@@ -528,12 +467,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         if last_pid >= 0 {
             let _ = call::write_at_start(last_pid, b"1");
         }
-        let done = plan::execute(
-            self.setup.layer,
-            self.setup.filter,
-            &mut self.slots,
-            &mut self.missing,
-        );
+        let done = plan::execute(self.setup.layer, self.setup.filter, &mut self.slots, &mut self.missing);
         if let Err(failure) = done {
             give_up(self.socket, phase::LAYER, failure);
         }
@@ -561,15 +495,10 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                         if fresh {
                             self.world = Some(world);
                         }
-                        self.spawner = Some(Spawner {
-                            pid: child,
-                            socket: ours,
-                        });
+                        self.spawner = Some(Spawner { pid: child, socket: ours });
                     }
                     Ok(Birth::Dead { phase, failure }) => give_up(self.socket, phase, failure),
-                    Err(errno) => {
-                        give_up(self.socket, phase::MACHINERY, Failure { step: 3, errno })
-                    }
+                    Err(errno) => give_up(self.socket, phase::MACHINERY, Failure { step: 3, errno }),
                 }
             }
         }
@@ -578,54 +507,25 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     fn become_spawner(&mut self, socket: Fd, fresh: bool) -> ! {
         call::close(self.socket);
         let mut missing = self.missing;
-        let mut world = World {
-            mounts: -1,
-            ipc: -1,
-        };
+        let mut world = World { mounts: -1, ipc: -1 };
         let entered = match self.world {
             Some(world) if !fresh => call::set_namespace(world.mounts, libc::CLONE_NEWNS)
                 .and_then(|()| call::set_namespace(world.ipc, libc::CLONE_NEWIPC))
-                .map_err(|errno| {
-                    (
-                        phase::WORLD,
-                        Failure {
-                            step: u32::MAX,
-                            errno,
-                        },
-                    )
-                }),
-            _ => plan::execute(
-                self.setup.world,
-                self.setup.filter,
-                &mut self.slots,
-                &mut missing,
-            )
-            .map_err(|failure| (phase::WORLD, failure)),
+                .map_err(|errno| (phase::WORLD, Failure { step: u32::MAX, errno })),
+            _ => plan::execute(self.setup.world, self.setup.filter, &mut self.slots, &mut missing)
+                .map_err(|failure| (phase::WORLD, failure)),
         };
         let ready = entered.and_then(|()| {
-            let open = |path| call::open(call::CURRENT_DIRECTORY, path, libc::O_RDONLY, 0);
+            let proc = self.slots.get(self.setup.proc_slot);
+            let open = |path| call::open(proc, path, libc::O_RDONLY, 0);
             if fresh {
-                world = World {
-                    mounts: open(c"/proc/self/ns/mnt").unwrap_or(-1),
-                    ipc: open(c"/proc/self/ns/ipc").unwrap_or(-1),
-                };
+                world = World { mounts: open(c"self/ns/mnt").unwrap_or(-1), ipc: open(c"self/ns/ipc").unwrap_or(-1) };
                 if world.mounts < 0 || world.ipc < 0 {
-                    return Err((
-                        phase::MACHINERY,
-                        Failure {
-                            step: 4,
-                            errno: Errno::last(),
-                        },
-                    ));
+                    return Err((phase::MACHINERY, Failure { step: 4, errno: Errno::last() }));
                 }
             }
-            plan::execute(
-                self.setup.drop,
-                self.setup.filter,
-                &mut self.slots,
-                &mut missing,
-            )
-            .map_err(|failure| (phase::DROP, failure))
+            plan::execute(self.setup.drop, self.setup.filter, &mut self.slots, &mut missing)
+                .map_err(|failure| (phase::DROP, failure))
         });
         let birth = match ready {
             Ok(()) => Birth::Alive { missing, world },
@@ -659,19 +559,12 @@ struct Readings {
 impl Readings {
     fn take<S: AsRef<CStr>>(init: &Init<'_, S>) -> Self {
         let counters = &init.setup.counters;
-        let last_pid = Counter {
-            file: init.slots.get(init.setup.last_pid_slot),
-            key: "",
-            unit: 1,
-        };
+        let last_pid = Counter { file: init.slots.get(init.setup.last_pid_slot), key: "", unit: 1 };
         Self {
             cpu: init.cpu_ns(),
             oom_kills: counters.oom_kills.read().unwrap_or(0),
             process_refusals: counters.process_refusals.read().unwrap_or(0),
-            last_pid: last_pid
-                .read()
-                .and_then(|pid| u32::try_from(pid).ok())
-                .unwrap_or(0),
+            last_pid: last_pid.read().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
         }
     }
 }
@@ -686,24 +579,12 @@ enum Birth {
 fn send_birth(socket: Fd, birth: Birth) -> Result<(), Errno> {
     match birth {
         Birth::Alive { missing, world } => {
-            let reply = Reply::Ready {
-                missing: missing.layers,
-                errno: missing.errno,
-            };
+            let reply = Reply::Ready { missing: missing.layers, errno: missing.errno };
             let both = [world.mounts, world.ipc];
-            call::send(
-                socket,
-                &reply.encode(),
-                &[],
-                if world.mounts < 0 { &[] } else { &both },
-            )
+            call::send(socket, &reply.encode(), &[], if world.mounts < 0 { &[] } else { &both })
         }
         Birth::Dead { phase, failure } => {
-            let reply = Reply::SetupFailed {
-                phase,
-                step: failure.step,
-                errno: failure.errno.0,
-            };
+            let reply = Reply::SetupFailed { phase, step: failure.step, errno: failure.errno.0 };
             call::send(socket, &reply.encode(), &[], &[])
         }
     }
@@ -711,29 +592,15 @@ fn send_birth(socket: Fd, birth: Birth) -> Result<(), Errno> {
 
 fn receive_birth(socket: Fd) -> Result<Birth, Errno> {
     let mut bytes = [0; REPLY_BYTES];
-    let received = receive_within(
-        socket,
-        &mut bytes,
-        call::monotonic_ns().saturating_add(PATIENCE_NS),
-    )?;
+    let received = receive_within(socket, &mut bytes, call::monotonic_ns().saturating_add(PATIENCE_NS))?;
     match Reply::decode(&bytes[..received.length])? {
         Reply::Ready { missing, errno } => Ok(Birth::Alive {
-            missing: Missing {
-                layers: missing,
-                errno,
-            },
-            world: World {
-                mounts: received.descriptors[0],
-                ipc: received.descriptors[1],
-            },
+            missing: Missing { layers: missing, errno },
+            world: World { mounts: received.descriptors[0], ipc: received.descriptors[1] },
         }),
-        Reply::SetupFailed { phase, step, errno } => Ok(Birth::Dead {
-            phase,
-            failure: Failure {
-                step,
-                errno: Errno(errno),
-            },
-        }),
+        Reply::SetupFailed { phase, step, errno } => {
+            Ok(Birth::Dead { phase, failure: Failure { step, errno: Errno(errno) } })
+        }
         Reply::Ended(_) => Err(Errno(libc::EBADMSG)),
     }
 }
@@ -741,11 +608,7 @@ fn receive_birth(socket: Fd) -> Result<Birth, Errno> {
 fn receive_answer(socket: Fd, until: u64) -> Result<Answer, Errno> {
     let mut bytes = [0; ANSWER_BYTES];
     let received = receive_within(socket, &mut bytes, until)?;
-    if received.length == ANSWER_BYTES {
-        Ok(Answer::decode(bytes))
-    } else {
-        Err(Errno(libc::ESRCH))
-    }
+    if received.length == ANSWER_BYTES { Ok(Answer::decode(bytes)) } else { Err(Errno(libc::ESRCH)) }
 }
 
 fn receive_within(socket: Fd, bytes: &mut [u8], until: u64) -> Result<call::Received, Errno> {
@@ -756,11 +619,7 @@ fn receive_within(socket: Fd, bytes: &mut [u8], until: u64) -> Result<call::Rece
             Ok(0) | Err(Errno(libc::EINTR)) => {}
             Ok(_) => {
                 let received = call::receive(socket, bytes, libc::MSG_DONTWAIT)?;
-                return if received.length == 0 {
-                    Err(Errno(libc::ESRCH))
-                } else {
-                    Ok(received)
-                };
+                return if received.length == 0 { Err(Errno(libc::ESRCH)) } else { Ok(received) };
             }
             Err(errno) => return Err(errno),
         }
@@ -768,23 +627,14 @@ fn receive_within(socket: Fd, bytes: &mut [u8], until: u64) -> Result<call::Rece
 }
 
 fn give_up(socket: Fd, phase: u32, failure: Failure) -> ! {
-    let reply = Reply::SetupFailed {
-        phase,
-        step: failure.step,
-        errno: failure.errno.0,
-    };
+    let reply = Reply::SetupFailed { phase, step: failure.step, errno: failure.errno.0 };
     let _ = call::send(socket, &reply.encode(), &[], &[]);
     call::exit(1)
 }
 
 /// CPU time of all living processes of this namespace but the first.
 fn living_cpu_ns() -> u64 {
-    let Ok(directory) = call::open(
-        call::CURRENT_DIRECTORY,
-        c"/proc",
-        libc::O_RDONLY | libc::O_DIRECTORY,
-        0,
-    ) else {
+    let Ok(directory) = call::open(call::CURRENT_DIRECTORY, c"/proc", libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
         return 0;
     };
     let mut sum = 0_u64;
@@ -798,12 +648,8 @@ fn living_cpu_ns() -> u64 {
             && let Some(&[low, high]) = rest.get(16..18)
         {
             let record = usize::from(u16::from_ne_bytes([low, high]));
-            let name = rest
-                .get(19..record)
-                .and_then(|name| CStr::from_bytes_until_nul(name).ok());
-            let pid = name
-                .and_then(|name| name.to_str().ok())
-                .and_then(|name| name.parse::<i32>().ok());
+            let name = rest.get(19..record).and_then(|name| CStr::from_bytes_until_nul(name).ok());
+            let pid = name.and_then(|name| name.to_str().ok()).and_then(|name| name.parse::<i32>().ok());
             if let Some(pid @ 2..) = pid {
                 sum = sum.saturating_add(call::process_cpu_ns(pid).unwrap_or(0));
             }

@@ -304,96 +304,49 @@ pub fn execute<S: AsRef<CStr>>(
     Ok(())
 }
 
-fn carry_out<S: AsRef<CStr>>(
-    step: &Step<S>,
-    filter: &[Instruction],
-    slots: &mut Slots,
-) -> Result<()> {
+fn carry_out<S: AsRef<CStr>>(step: &Step<S>, filter: &[Instruction], slots: &mut Slots) -> Result<()> {
     match step {
         Step::Unshare(flags) => call::unshare(*flags),
         Step::MakeMountsPrivate => call::make_mounts_private(),
-        Step::CloneTree {
-            at,
-            path,
-            recursive,
-            into,
-        } => {
+        Step::CloneTree { at, path, recursive, into } => {
             let tree = call::clone_tree(slots.get(*at), path.as_ref(), *recursive)?;
             slots.put(*into, tree);
             Ok(())
         }
-        Step::SetAttributes {
-            tree,
-            attributes,
-            recursive,
-        } => call::set_mount_attributes(slots.get(*tree), *attributes, *recursive, None),
-        Step::MapIds { tree, map } => {
-            call::set_mount_attributes(slots.get(*tree), 0, false, Some(slots.get(*map)))
+        Step::SetAttributes { tree, attributes, recursive } => {
+            call::set_mount_attributes(slots.get(*tree), *attributes, *recursive, None)
         }
+        Step::MapIds { tree, map } => call::set_mount_attributes(slots.get(*tree), 0, false, Some(slots.get(*map))),
         Step::OpenFileSystem { kind, into } => {
             let context = call::open_file_system(kind.as_ref())?;
             slots.put(*into, context);
             Ok(())
         }
-        Step::SetOption {
-            context,
-            key,
-            value,
-        } => call::set_file_system_option(slots.get(*context), key.as_ref(), value.as_ref()),
-        Step::CreateMount {
-            context,
-            attributes,
-            into,
-        } => {
+        Step::SetOption { context, key, value } => {
+            call::set_file_system_option(slots.get(*context), key.as_ref(), value.as_ref())
+        }
+        Step::CreateMount { context, attributes, into } => {
             let tree = call::create_mount(slots.get(*context), *attributes)?;
             slots.close(*context);
             slots.put(*into, tree);
             Ok(())
         }
-        Step::Attach { tree, at, path } => {
-            call::attach_mount(slots.get(*tree), slots.get(*at), path.as_ref())
-        }
+        Step::Attach { tree, at, path } => call::attach_mount(slots.get(*tree), slots.get(*at), path.as_ref()),
         Step::Close(slot) => {
             slots.close(*slot);
             Ok(())
         }
-        Step::MakeDirectory { at, path, mode } => {
-            call::make_directory(slots.get(*at), path.as_ref(), *mode)
-        }
-        Step::MakeFile {
-            at,
-            path,
-            mode,
-            content,
-        } => {
+        Step::MakeDirectory { at, path, mode } => call::make_directory(slots.get(*at), path.as_ref(), *mode),
+        Step::MakeFile { at, path, mode, content } => {
             let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
-            call::write_file(
-                slots.get(*at),
-                path.as_ref(),
-                flags,
-                *mode,
-                content.as_ref().to_bytes(),
-            )
+            call::write_file(slots.get(*at), path.as_ref(), flags, *mode, content.as_ref().to_bytes())
         }
-        Step::MakeLink { at, target, path } => {
-            call::make_link(target.as_ref(), slots.get(*at), path.as_ref())
+        Step::MakeLink { at, target, path } => call::make_link(target.as_ref(), slots.get(*at), path.as_ref()),
+        Step::ChangeOwner { at, path, uid, gid } => call::change_owner(slots.get(*at), path.as_ref(), *uid, *gid),
+        Step::WriteFile { path, content } => {
+            call::write_file(CURRENT_DIRECTORY, path.as_ref(), 0, 0, content.as_ref().to_bytes())
         }
-        Step::ChangeOwner { at, path, uid, gid } => {
-            call::change_owner(slots.get(*at), path.as_ref(), *uid, *gid)
-        }
-        Step::WriteFile { path, content } => call::write_file(
-            CURRENT_DIRECTORY,
-            path.as_ref(),
-            0,
-            0,
-            content.as_ref().to_bytes(),
-        ),
-        Step::OpenFile {
-            at,
-            path,
-            flags,
-            into,
-        } => {
+        Step::OpenFile { at, path, flags, into } => {
             let fd = call::open(slots.get(*at), path.as_ref(), *flags, 0)?;
             slots.put(*into, fd);
             Ok(())
@@ -416,20 +369,12 @@ fn carry_out<S: AsRef<CStr>>(
             call::set_umask(*mask);
             Ok(())
         }
-        Step::CreateRuleset {
-            files,
-            scoped,
-            into,
-        } => {
+        Step::CreateRuleset { files, scoped, into } => {
             let ruleset = call::create_ruleset(*files, *scoped)?;
             slots.put(*into, ruleset);
             Ok(())
         }
-        Step::AddPathRule {
-            ruleset,
-            path,
-            access,
-        } => call::add_path_rule(slots.get(*ruleset), path.as_ref(), *access),
+        Step::AddPathRule { ruleset, path, access } => call::add_path_rule(slots.get(*ruleset), path.as_ref(), *access),
         Step::RestrictSelf(ruleset) => {
             call::restrict_self(slots.get(*ruleset))?;
             slots.close(*ruleset);

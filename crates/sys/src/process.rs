@@ -23,10 +23,7 @@ impl SingleThreaded {
         call::close(stat);
         let text = text.get(..length?).unwrap_or_default();
         // After the name in parentheses come state (field 3) and so on; the number of threads is field 20 (proc_pid_stat(5)).
-        let after_name = text
-            .iter()
-            .rposition(|&byte| byte == b')')
-            .map_or(0, |end| end + 2);
+        let after_name = text.iter().rposition(|&byte| byte == b')').map_or(0, |end| end + 2);
         let fields = text.get(after_name..).unwrap_or_default();
         match fields.split(|&byte| byte == b' ').nth(17) {
             Some(b"1") => Ok(Self(PhantomData)),
@@ -52,13 +49,7 @@ pub(crate) fn fork_with(_witness: SingleThreaded, flags: u64) -> Result<Side, Er
     // The first eight fields of struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls.
     let arguments = [flags, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0];
     // SAFETY: no CLONE_VM, so both sides have a memory of their own; the witness says that no other thread's locks are lost.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            arguments.as_ptr(),
-            size_of_val(&arguments),
-        )
-    };
+    let result = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
     side(result)
 }
 
@@ -92,9 +83,7 @@ fn side(result: c_long) -> Result<Side, Errno> {
     match result {
         ..0 => Err(Errno::last()),
         0 => Ok(Side::Child),
-        child => Ok(Side::Parent {
-            child: child as i32,
-        }),
+        child => Ok(Side::Parent { child: child as i32 }),
     }
 }
 
@@ -109,24 +98,9 @@ impl Memory {
     pub(crate) fn new(length: usize) -> Result<Self, Errno> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         // SAFETY: a fresh anonymous mapping anywhere.
-        let start = unsafe {
-            libc::mmap(
-                core::ptr::null_mut(),
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                flags,
-                -1,
-                0,
-            )
-        };
-        if start == libc::MAP_FAILED {
-            Err(Errno::last())
-        } else {
-            Ok(Self {
-                start: start.cast(),
-                length,
-            })
-        }
+        let start =
+            unsafe { libc::mmap(core::ptr::null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        if start == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(Self { start: start.cast(), length }) }
     }
 
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
@@ -136,9 +110,7 @@ impl Memory {
 
     pub(crate) fn pointers(&mut self) -> &mut [*const u8] {
         // SAFETY: as above; a mapping is page-aligned, and any bit pattern is a valid raw pointer.
-        unsafe {
-            core::slice::from_raw_parts_mut(self.start.cast(), self.length / size_of::<*const u8>())
-        }
+        unsafe { core::slice::from_raw_parts_mut(self.start.cast(), self.length / size_of::<*const u8>()) }
     }
 }
 
@@ -153,13 +125,7 @@ pub(crate) fn vfork_to_parent<T>(
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT | libc::SIGCHLD;
     // SAFETY: the stack is ours alone (exclusive borrow) and its end is page-aligned; `context` outlives the call because the
     // kernel lets us go on only after the child has executed or ended (CLONE_VFORK), so the memory is never used by both at once.
-    let pid = unsafe {
-        libc::clone(
-            child,
-            stack.start.add(stack.length).cast(),
-            flags,
-            core::ptr::from_mut(context).cast(),
-        )
-    };
+    let pid =
+        unsafe { libc::clone(child, stack.start.add(stack.length).cast(), flags, core::ptr::from_mut(context).cast()) };
     if pid < 0 { Err(Errno::last()) } else { Ok(pid) }
 }

@@ -53,20 +53,15 @@ impl Answer {
     }
 
     pub(crate) const fn failed(step: StartStep, errno: Errno) -> Self {
-        Self {
-            pid: 0,
-            failed_step: step as u32,
-            errno: errno.0,
-        }
+        Self { pid: 0, failed_step: step as u32, errno: errno.0 }
     }
 }
 
 /// Serves the init until it goes away.
 pub(crate) fn serve(socket: Fd, packet: &mut Memory, agent: fn(&[u8]) -> i32) -> ! {
-    let (Ok(mut stack), Ok(mut tables)) = (
-        Memory::new(STACK_BYTES),
-        Memory::new(2 * (MAX_STRINGS + 1) * size_of::<*const u8>()),
-    ) else {
+    let (Ok(mut stack), Ok(mut tables)) =
+        (Memory::new(STACK_BYTES), Memory::new(2 * (MAX_STRINGS + 1) * size_of::<*const u8>()))
+    else {
         call::exit(1)
     };
     let witness = SingleThreaded::clone_of_one();
@@ -76,24 +71,13 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, agent: fn(&[u8]) -> i32) ->
             Err(Errno(libc::EINTR)) => continue,
             _ => call::exit(0),
         };
-        let streams = [
-            received.descriptors[0],
-            received.descriptors[1],
-            received.descriptors[2],
-        ];
+        let streams = [received.descriptors[0], received.descriptors[1], received.descriptors[2]];
         let bytes = &packet.bytes()[..received.length];
         let answer = match Request::decode(bytes) {
             Ok(request) if request.kind == RequestKind::Agent => {
                 start_agent(witness, &bytes[REQUEST_BYTES..], streams, agent)
             }
-            Ok(request) => start_program(
-                witness,
-                &request,
-                &bytes[REQUEST_BYTES..],
-                streams,
-                &mut stack,
-                &mut tables,
-            ),
+            Ok(request) => start_program(witness, &request, &bytes[REQUEST_BYTES..], streams, &mut stack, &mut tables),
             Err(errno) => Answer::failed(StartStep::Arguments, errno),
         };
         received.descriptors.into_iter().for_each(call::close);
@@ -104,30 +88,15 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, agent: fn(&[u8]) -> i32) ->
 }
 
 /// The agent needs no `execve`: the code is here already, and nothing that it must be kept from is in this process.
-fn start_agent(
-    witness: SingleThreaded,
-    text: &[u8],
-    streams: [Fd; STREAMS],
-    agent: fn(&[u8]) -> i32,
-) -> Answer {
+fn start_agent(witness: SingleThreaded, text: &[u8], streams: [Fd; STREAMS], agent: fn(&[u8]) -> i32) -> Answer {
     match fork_to_parent(witness) {
-        Ok(Side::Parent { child }) => Answer {
-            pid: child,
-            failed_step: 0,
-            errno: 0,
-        },
+        Ok(Side::Parent { child }) => Answer { pid: child, failed_step: 0, errno: 0 },
         Err(errno) => Answer::failed(StartStep::Clone, errno),
         Ok(Side::Child) => {
             let directory = CStr::from_bytes_until_nul(text).unwrap_or_default();
             let ready = set_streams(streams)
                 .and_then(|()| call::close_all_except(&[0, 1, 2]))
-                .and_then(|()| {
-                    if directory.is_empty() {
-                        Ok(())
-                    } else {
-                        call::change_directory(directory)
-                    }
-                });
+                .and_then(|()| if directory.is_empty() { Ok(()) } else { call::change_directory(directory) });
             call::unblock_signals();
             let job = text.get(directory.count_bytes() + 1..).unwrap_or_default();
             call::exit(if ready.is_ok() { agent(job) } else { 125 })
@@ -158,20 +127,12 @@ fn start_program(
 ) -> Answer {
     let (arguments, variables) = (request.arguments as usize, request.variables as usize);
     let too_many = Answer::failed(StartStep::Arguments, Errno(libc::E2BIG));
-    if arguments == 0
-        || arguments > MAX_STRINGS
-        || variables > MAX_STRINGS
-        || text.last() != Some(&0)
-    {
+    if arguments == 0 || arguments > MAX_STRINGS || variables > MAX_STRINGS || text.last() != Some(&0) {
         return too_many;
     }
     let (for_arguments, for_variables) = tables.pointers().split_at_mut(MAX_STRINGS + 1);
     let mut strings = text.split_inclusive(|&byte| byte == 0);
-    let mut next = || {
-        strings
-            .next()
-            .and_then(|bytes| CStr::from_bytes_with_nul(bytes).ok())
-    };
+    let mut next = || strings.next().and_then(|bytes| CStr::from_bytes_with_nul(bytes).ok());
     let Some(directory) = next() else {
         return too_many;
     };
@@ -212,16 +173,8 @@ fn start_program(
     match vfork_to_parent(witness, stack, become_program, &mut start) {
         Err(errno) => Answer::failed(StartStep::Clone, errno),
         Ok(pid) => match start.failed {
-            None => Answer {
-                pid,
-                failed_step: 0,
-                errno: 0,
-            },
-            Some((step, errno)) => Answer {
-                pid,
-                failed_step: step as u32,
-                errno: errno.0,
-            },
+            None => Answer { pid, failed_step: 0, errno: 0 },
+            Some((step, errno)) => Answer { pid, failed_step: step as u32, errno: errno.0 },
         },
     }
 }
@@ -275,11 +228,7 @@ fn execute(start: &Start<'_>) -> Errno {
     }
     let mut error = Errno(libc::ENOENT);
     for directory in start.search.split(|&byte| byte == b':') {
-        let directory = if directory.is_empty() {
-            b"."
-        } else {
-            directory
-        };
+        let directory = if directory.is_empty() { b"." } else { directory };
         let mut path = [0_u8; PATH_BYTES];
         let length = directory.len() + 1 + name.len();
         if length >= PATH_BYTES {

@@ -70,16 +70,7 @@ impl Request {
     /// A request of a kind that needs nothing else.
     #[must_use]
     pub const fn plain(kind: RequestKind) -> Self {
-        Self {
-            kind,
-            flags: 0,
-            wall_ns: 0,
-            cpu_ns: 0,
-            signal: 0,
-            arguments: 0,
-            variables: 0,
-            text: 0,
-        }
+        Self { kind, flags: 0, wall_ns: 0, cpu_ns: 0, signal: 0, arguments: 0, variables: 0, text: 0 }
     }
 
     /// The header as bytes.
@@ -126,11 +117,7 @@ impl Request {
             variables: small(words[6])?,
             text: small(words[7])?,
         };
-        if packet.len() - REQUEST_BYTES == request.text as usize {
-            Ok(request)
-        } else {
-            Err(bad)
-        }
+        if packet.len() - REQUEST_BYTES == request.text as usize { Ok(request) } else { Err(bad) }
     }
 }
 
@@ -246,16 +233,11 @@ impl StartStep {
 impl Reply {
     /// The packet.
     #[must_use]
-    #[expect(
-        clippy::cast_sign_loss,
-        reason = "bit patterns travel as words and come back the same way"
-    )]
+    #[expect(clippy::cast_sign_loss, reason = "bit patterns travel as words and come back the same way")]
     pub fn encode(&self) -> [u8; REPLY_BYTES] {
         let mut words = [0; REPLY_WORDS];
         match *self {
-            Self::Ready { missing, errno } => {
-                words[..3].copy_from_slice(&[1, missing, errno as u64])
-            }
+            Self::Ready { missing, errno } => words[..3].copy_from_slice(&[1, missing, errno as u64]),
             Self::SetupFailed { phase, step, errno } => {
                 words[..4].copy_from_slice(&[2, u64::from(phase), u64::from(step), errno as u64]);
             }
@@ -287,10 +269,7 @@ impl Reply {
     ///
     /// # Errors
     /// `EBADMSG` when it is not one of ours.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "bit patterns travel as words and come back the same way"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "bit patterns travel as words and come back the same way")]
     pub fn decode(packet: &[u8]) -> Result<Self, Errno> {
         let bad = Errno(libc::EBADMSG);
         if packet.len() != REPLY_BYTES {
@@ -298,15 +277,8 @@ impl Reply {
         }
         let words: [u64; REPLY_WORDS] = bytes_to_words(packet).ok_or(bad)?;
         Ok(match words[0] {
-            1 => Self::Ready {
-                missing: words[1],
-                errno: words[2] as i32,
-            },
-            2 => Self::SetupFailed {
-                phase: words[1] as u32,
-                step: words[2] as u32,
-                errno: words[3] as i32,
-            },
+            1 => Self::Ready { missing: words[1], errno: words[2] as i32 },
+            2 => Self::SetupFailed { phase: words[1] as u32, step: words[2] as u32, errno: words[3] as i32 },
             3 => Self::Ended(Ended {
                 cause: match words[1] {
                     0 => Cause::Itself,
@@ -370,15 +342,8 @@ mod tests {
         };
         assert_eq!(Request::decode(&request.encode()), Ok(request));
         let replies = [
-            Reply::Ready {
-                missing: 1 << 63,
-                errno: 38,
-            },
-            Reply::SetupFailed {
-                phase: 2,
-                step: 40,
-                errno: 1,
-            },
+            Reply::Ready { missing: 1 << 63, errno: 38 },
+            Reply::SetupFailed { phase: 2, step: 40, errno: 1 },
             Reply::Ended(Ended {
                 cause: Cause::CpuTime,
                 status: -1,
@@ -403,21 +368,11 @@ mod tests {
 
     #[test]
     fn packets_that_are_not_ours_are_refused() {
-        let request = Request {
-            text: 5,
-            ..Request::plain(RequestKind::Run)
-        };
+        let request = Request { text: 5, ..Request::plain(RequestKind::Run) };
         let bad = Err(Errno(libc::EBADMSG));
-        assert_eq!(
-            Request::decode(&request.encode()),
-            bad,
-            "the strings are missing"
-        );
+        assert_eq!(Request::decode(&request.encode()), bad, "the strings are missing");
         assert_eq!(Request::decode(&[0; REQUEST_BYTES]), bad, "no such kind");
         assert_eq!(Request::decode(&[1; 8]), bad, "too short");
-        assert_eq!(
-            Reply::decode(&[9; REPLY_BYTES]).err(),
-            Some(Errno(libc::EBADMSG))
-        );
+        assert_eq!(Reply::decode(&[9; REPLY_BYTES]).err(), Some(Errno(libc::EBADMSG)));
     }
 }

@@ -32,10 +32,7 @@ pub(super) fn confine_init(entered: Entered, policy: &Policy) -> Vec<Entry<CStri
 }
 
 /// The plan of a spawner after its mounts.
-pub(super) fn confine_spawner(
-    policy: &Policy,
-    machine: &Machine,
-) -> Result<Vec<Entry<CString>>, SandboxError> {
+pub(super) fn confine_spawner(policy: &Policy, machine: &Machine) -> Result<Vec<Entry<CString>>, SandboxError> {
     let mut steps = Steps::default();
     steps.root(Step::ChangeDirectory(path_text(&policy.work_directory)?));
     steps.root(Step::NewSession);
@@ -43,11 +40,7 @@ pub(super) fn confine_spawner(
     steps.push(Layer::IpcNamespace, false, Step::NewKeyring);
     steps.root(Step::SetUmask(0o022));
     for (resource, value) in resource_limits(policy, machine) {
-        steps.layer(
-            policy,
-            Layer::ResourceLimits,
-            Step::SetLimit { resource, value },
-        );
+        steps.layer(policy, Layer::ResourceLimits, Step::SetLimit { resource, value });
     }
     if machine.privileged {
         let (uid, gid) = (policy.user.uid, policy.user.gid);
@@ -86,10 +79,7 @@ fn resource_limits(policy: &Policy, machine: &Machine) -> Vec<(u32, u64)> {
     }
     if !machine.cgroup_processes {
         // Counted for each user namespace by itself since Linux 5.14; the init and the spawner count too.
-        all.push((
-            libc::RLIMIT_NPROC,
-            u64::from(limits.processes).saturating_add(2),
-        ));
+        all.push((libc::RLIMIT_NPROC, u64::from(limits.processes).saturating_add(2)));
     }
     for (resource, value) in &mut all {
         *value = (*value).min(machine.hard_limit(*resource));
@@ -102,13 +92,7 @@ const EXECUTE: u64 = 1;
 const WRITE_FILE: u64 = 1 << 1;
 const READ_FILE: u64 = 1 << 2;
 const READ_DIR: u64 = 1 << 3;
-const ALL_BY_VERSION: [u64; 5] = [
-    (1 << 13) - 1,
-    (1 << 14) - 1,
-    (1 << 15) - 1,
-    (1 << 15) - 1,
-    (1 << 16) - 1,
-];
+const ALL_BY_VERSION: [u64; 5] = [(1 << 13) - 1, (1 << 14) - 1, (1 << 15) - 1, (1 << 15) - 1, (1 << 16) - 1];
 const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEVICE: u64 = 1 << 15;
 /// What a rule may name for something that is not a directory.
@@ -125,18 +109,10 @@ fn landlock(policy: &Policy, version: u32, steps: &mut Steps) -> Result<(), Sand
     let handled = ALL_BY_VERSION[version_index];
     let mut add = |step| steps.layer(policy, Layer::Landlock, step);
     let scoped = if version >= 6 { SCOPES } else { 0 };
-    add(Step::CreateRuleset {
-        files: handled,
-        scoped,
-        into: slot::RULESET,
-    });
+    add(Step::CreateRuleset { files: handled, scoped, into: slot::RULESET });
     let mut allow = |path: &Path, access: u64| {
         let (path, access) = (path_text(path)?, access & handled);
-        add(Step::AddPathRule {
-            ruleset: slot::RULESET,
-            path,
-            access,
-        });
+        add(Step::AddPathRule { ruleset: slot::RULESET, path, access });
         Ok::<_, SandboxError>(())
     };
     allow(Path::new("/"), EXECUTE | READ_FILE | READ_DIR)?;
@@ -144,36 +120,12 @@ fn landlock(policy: &Policy, version: u32, steps: &mut Steps) -> Result<(), Sand
         allow(Path::new(path), handled)?;
     }
     allow(&policy.work_directory, handled)?;
-    for path in [
-        "/dev/null",
-        "/dev/zero",
-        "/dev/full",
-        "/dev/random",
-        "/dev/urandom",
-        "/dev/tty",
-    ] {
-        allow(
-            Path::new(path),
-            READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEVICE,
-        )?;
+    for path in ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"] {
+        allow(Path::new(path), READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEVICE)?;
     }
-    allow(
-        Path::new("/dev/pts"),
-        READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEVICE,
-    )?;
-    for mount in policy
-        .mounts
-        .iter()
-        .filter(|mount| mount.access != Access::ReadOnly)
-    {
-        allow(
-            &mount.target,
-            if mount.source.is_dir() {
-                handled
-            } else {
-                FOR_FILES
-            },
-        )?;
+    allow(Path::new("/dev/pts"), READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEVICE)?;
+    for mount in policy.mounts.iter().filter(|mount| mount.access != Access::ReadOnly) {
+        allow(&mount.target, if mount.source.is_dir() { handled } else { FOR_FILES })?;
     }
     add(Step::RestrictSelf(slot::RULESET));
     Ok(())
@@ -185,18 +137,12 @@ mod tests {
 
     /// Where in a plan the first step that `is` likes stands.
     fn position(plan: &[Entry<CString>], is: impl Fn(&Step<CString>) -> bool) -> usize {
-        plan.iter()
-            .position(|entry| is(&entry.step))
-            .expect("the step is in the plan")
+        plan.iter().position(|entry| is(&entry.step)).expect("the step is in the plan")
     }
 
     #[test]
     fn a_spawner_gives_up_in_the_only_order_that_works() {
-        let machine = Machine {
-            privileged: true,
-            landlock_version: 6,
-            ..Machine::for_tests()
-        };
+        let machine = Machine { privileged: true, landlock_version: 6, ..Machine::for_tests() };
         let plan = confine_spawner(&Policy::default(), &machine).unwrap();
         let ids = position(&plan, |step| matches!(step, Step::SetIds { .. }));
         let capabilities = position(&plan, |step| matches!(step, Step::ClearCapabilities));

@@ -77,8 +77,7 @@ pub(super) const MASKED_FILES: &[&str] = &[
 ];
 
 /// Directories of `/proc` likewise, covered by an empty directory.
-pub(super) const MASKED_DIRECTORIES: &[&str] =
-    &["acpi", "asound", "driver", "dynamic_debug", "scsi", "tty"];
+pub(super) const MASKED_DIRECTORIES: &[&str] = &["acpi", "asound", "driver", "dynamic_debug", "scsi", "tty"];
 
 /// Directories of `/proc` that may be read but not written.
 pub(super) const READ_ONLY: &[&str] = &["bus", "fs", "irq", "sys"];
@@ -90,10 +89,7 @@ pub(super) fn made_up(policy: &Policy) -> Vec<(&'static str, String)> {
     let mut passwd = "root:x:0:0:root:/root:/bin/bash\n".to_owned();
     let mut group = "root:x:0:\n".to_owned();
     if user.uid != 0 {
-        passwd += &format!(
-            "student:x:{}:{}:student:{home}:/bin/bash\n",
-            user.uid, user.gid
-        );
+        passwd += &format!("student:x:{}:{}:student:{home}:/bin/bash\n", user.uid, user.gid);
     }
     if user.gid != 0 {
         group += &format!("student:x:{}:\n", user.gid);
@@ -101,22 +97,12 @@ pub(super) fn made_up(policy: &Policy) -> Vec<(&'static str, String)> {
     // Files of the host belong to this one: their owners have no number in here.
     passwd += "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
     group += "nogroup:x:65534:\n";
-    let services = if policy.network == Network::Host {
-        "files dns"
-    } else {
-        "files"
-    };
+    let services = if policy.network == Network::Host { "files dns" } else { "files" };
     vec![
         ("etc/passwd", passwd),
         ("etc/group", group),
         ("etc/hostname", format!("{}\n", policy.hostname)),
-        (
-            "etc/hosts",
-            format!(
-                "127.0.0.1 localhost {0}\n::1 localhost {0}\n",
-                policy.hostname
-            ),
-        ),
+        ("etc/hosts", format!("127.0.0.1 localhost {0}\n::1 localhost {0}\n", policy.hostname)),
         ("etc/host.conf", "multi on\n".to_owned()),
         ("etc/shells", "/bin/sh\n/bin/bash\n".to_owned()),
         (

@@ -38,6 +38,8 @@ pub(crate) mod slot {
     pub(crate) const LAST_PID: Slot = Slot(4);
     /// A Landlock ruleset.
     pub(crate) const RULESET: Slot = Slot(5);
+    /// A `/proc`, for the init only.
+    pub(crate) const PROC: Slot = Slot(6);
     /// The first of the slots for trees of the host, one each.
     pub(crate) const FIRST_SOURCE: u8 = 8;
 }
@@ -69,7 +71,7 @@ impl Prepared {
     pub(crate) fn new(policy: &Policy, machine: &Machine) -> Result<Self, SandboxError> {
         let sources = root::Sources::collect(policy, machine)?;
         let (to_open, root) = root::Root::build(policy, machine, sources)?;
-        let init = confinement::confine_init(root.enter(policy), policy);
+        let init = confinement::confine_init(root.enter(), policy);
         let filter = if policy.strictness(Layer::Seccomp) == Strictness::Off {
             Vec::new()
         } else {
@@ -138,9 +140,7 @@ fn namespaces(policy: &Policy, machine: &Machine) -> u64 {
             flags |= flag;
         }
     }
-    if policy.network == Network::None
-        && policy.strictness(Layer::NetworkNamespace) != Strictness::Off
-    {
+    if policy.network == Network::None && policy.strictness(Layer::NetworkNamespace) != Strictness::Off {
         flags |= libc::CLONE_NEWNET;
     }
     if machine.time_namespace && policy.strictness(Layer::TimeNamespace) != Strictness::Off {
@@ -163,11 +163,7 @@ impl Steps {
     }
 
     fn push(&mut self, layer: Layer, required: bool, step: Step<CString>) {
-        self.0.push(Entry {
-            step,
-            layer: layer as u8,
-            required,
-        });
+        self.0.push(Entry { step, layer: layer as u8, required });
     }
 
     /// A step without which there is no root directory.
@@ -185,29 +181,17 @@ impl Steps {
         into: Slot,
     ) -> Result<(), SandboxError> {
         let mut add = |step| self.push(layer.0, layer.1, step);
-        add(Step::OpenFileSystem {
-            kind: text(kind)?,
-            into: slot::CONTEXT,
-        });
+        add(Step::OpenFileSystem { kind: text(kind)?, into: slot::CONTEXT });
         for (key, value) in options {
-            add(Step::SetOption {
-                context: slot::CONTEXT,
-                key: text(*key)?,
-                value: text(value.as_str())?,
-            });
+            add(Step::SetOption { context: slot::CONTEXT, key: text(*key)?, value: text(value.as_str())? });
         }
-        add(Step::CreateMount {
-            context: slot::CONTEXT,
-            attributes,
-            into,
-        });
+        add(Step::CreateMount { context: slot::CONTEXT, attributes, into });
         Ok(())
     }
 }
 
 fn text(string: impl Into<Vec<u8>>) -> Result<CString, SandboxError> {
-    CString::new(string)
-        .map_err(|_| SandboxError::Policy("a path or name holds a zero byte".to_owned()))
+    CString::new(string).map_err(|_| SandboxError::Policy("a path or name holds a zero byte".to_owned()))
 }
 
 fn path_text(path: &Path) -> Result<CString, SandboxError> {
@@ -221,12 +205,7 @@ fn path_text(path: &Path) -> Result<CString, SandboxError> {
 /// [`SandboxError::Policy`] when it is not one.
 fn inside(path: &Path) -> Result<Vec<&std::ffi::OsStr>, SandboxError> {
     let mut names = Vec::new();
-    let refused = || {
-        SandboxError::Policy(format!(
-            "'{}' is not an absolute path without '..'",
-            path.display()
-        ))
-    };
+    let refused = || SandboxError::Policy(format!("'{}' is not an absolute path without '..'", path.display()));
     if !path.is_absolute() {
         return Err(refused());
     }
@@ -240,9 +219,7 @@ fn inside(path: &Path) -> Result<Vec<&std::ffi::OsStr>, SandboxError> {
         }
     }
     if names.is_empty() {
-        return Err(SandboxError::Policy(
-            "'/' cannot be covered by a mount".to_owned(),
-        ));
+        return Err(SandboxError::Policy("'/' cannot be covered by a mount".to_owned()));
     }
     Ok(names)
 }

@@ -10,7 +10,7 @@ use belljar_sys::plan::{Entry, SLOTS, Slot, Step};
 
 use super::{Steps, host, inside, path_text, slot, text};
 use crate::error::SandboxError;
-use crate::layer::Layer;
+use crate::layer::{Layer, Strictness};
 use crate::machine::Machine;
 use crate::policy::{Access, Network, Policy, Rootfs};
 
@@ -56,10 +56,7 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn collect(policy: &Policy, machine: &Machine) -> Result<Self, SandboxError> {
-        let mut sources = Self {
-            trees: Vec::new(),
-            links: Vec::new(),
-        };
+        let mut sources = Self { trees: Vec::new(), links: Vec::new() };
         match &policy.rootfs {
             Rootfs::Host => {
                 for name in host::PROGRAMS {
@@ -70,67 +67,37 @@ impl Sources {
                         Err(_) => {}
                     }
                 }
-                let resolver = if policy.network == Network::Host {
-                    host::RESOLVER
-                } else {
-                    &[]
-                };
-                for name in host::SHARED
-                    .iter()
-                    .chain(resolver)
-                    .filter(|name| host::exists(name))
-                {
+                let resolver = if policy.network == Network::Host { host::RESOLVER } else { &[] };
+                for name in host::SHARED.iter().chain(resolver).filter(|name| host::exists(name)) {
                     sources.add(&Path::new("/").join(name), name, PLAIN, false)?;
                 }
             }
             Rootfs::Directory(directory) => {
-                let problem = |why: &str| {
-                    SandboxError::Policy(format!("rootfs 'dir:{}': {why}", directory.display()))
-                };
-                let entries = directory
-                    .read_dir()
-                    .map_err(|error| problem(&error.to_string()))?;
+                let problem = |why: &str| SandboxError::Policy(format!("rootfs 'dir:{}': {why}", directory.display()));
+                let entries = directory.read_dir().map_err(|error| problem(&error.to_string()))?;
                 for entry in entries {
                     let entry = entry.map_err(|error| problem(&error.to_string()))?;
                     let name = entry.file_name();
-                    let name = name
-                        .to_str()
-                        .ok_or_else(|| problem("a name in it is not UTF-8"))?;
+                    let name = name.to_str().ok_or_else(|| problem("a name in it is not UTF-8"))?;
                     // These are always our own.
                     if matches!(name, "proc" | "sys" | "dev" | "tmp" | "run") {
                         continue;
                     }
                     match entry.path().read_link() {
                         Ok(target) => sources.links.push((name.to_owned(), target)),
-                        Err(_) if entry.path().is_dir() => {
-                            sources.add(&entry.path(), name, PLAIN, false)?
-                        }
+                        Err(_) if entry.path().is_dir() => sources.add(&entry.path(), name, PLAIN, false)?,
                         Err(_) => {}
                     }
                 }
             }
         }
         for name in host::DEVICES {
-            sources.add(
-                &Path::new("/dev").join(name),
-                &format!("dev/{name}"),
-                DEVICE,
-                false,
-            )?;
+            sources.add(&Path::new("/dev").join(name), &format!("dev/{name}"), DEVICE, false)?;
         }
         for (index, mount) in policy.mounts.iter().enumerate() {
             inside(&mount.target)?;
-            let attributes = if mount.access == Access::ReadWrite {
-                PLAIN & !libc::MOUNT_ATTR_RDONLY
-            } else {
-                PLAIN
-            };
-            sources.add(
-                &mount.source,
-                &format!("{WAITING}/mount{index}"),
-                attributes,
-                true,
-            )?;
+            let attributes = if mount.access == Access::ReadWrite { PLAIN & !libc::MOUNT_ATTR_RDONLY } else { PLAIN };
+            sources.add(&mount.source, &format!("{WAITING}/mount{index}"), attributes, true)?;
             if let Some(tree) = sources.trees.last_mut() {
                 tree.by_owner = machine.privileged;
             }
@@ -138,24 +105,13 @@ impl Sources {
         Ok(sources)
     }
 
-    fn add(
-        &mut self,
-        source: &Path,
-        target: &str,
-        attributes: u64,
-        recursive: bool,
-    ) -> Result<(), SandboxError> {
+    fn add(&mut self, source: &Path, target: &str, attributes: u64, recursive: bool) -> Result<(), SandboxError> {
         let slot = usize::from(slot::FIRST_SOURCE) + self.trees.len();
-        let slot = u8::try_from(slot)
-            .ok()
-            .filter(|slot| usize::from(*slot) < SLOTS);
+        let slot = u8::try_from(slot).ok().filter(|slot| usize::from(*slot) < SLOTS);
         let slot = slot.ok_or_else(|| SandboxError::Policy("too many mounts".to_owned()))?;
-        let metadata = source.metadata().map_err(|error| {
-            SandboxError::Policy(format!(
-                "cannot show '{}' inside: {error}",
-                source.display()
-            ))
-        })?;
+        let metadata = source
+            .metadata()
+            .map_err(|error| SandboxError::Policy(format!("cannot show '{}' inside: {error}", source.display())))?;
         self.trees.push(Tree {
             slot: Slot(slot),
             source: source.to_owned(),
@@ -173,7 +129,6 @@ impl Sources {
 #[derive(Debug)]
 pub(super) struct Root {
     steps: Steps,
-    machine_privileged: bool,
 }
 
 impl Root {
@@ -182,76 +137,33 @@ impl Root {
         machine: &Machine,
         sources: Sources,
     ) -> Result<(Vec<Source>, Self), SandboxError> {
-        let mut root = Self {
-            steps: Steps::default(),
-            machine_privileged: machine.privileged,
-        };
+        let mut root = Self { steps: Steps::default() };
         let steps = &mut root.steps;
         steps.root(Step::MakeMountsPrivate);
         for tree in &sources.trees {
             let path = path_text(&tree.source)?;
             let (recursive, into) = (tree.recursive, tree.slot);
             if !tree.by_owner {
-                steps.root(Step::CloneTree {
-                    at: Slot::CURRENT,
-                    path,
-                    recursive,
-                    into,
-                });
+                steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive, into });
                 let (attributes, tree) = (tree.attributes, tree.slot);
-                steps.root(Step::SetAttributes {
-                    tree,
-                    attributes,
-                    recursive,
-                });
+                steps.root(Step::SetAttributes { tree, attributes, recursive });
             }
         }
-        steps.layer(
-            policy,
-            Layer::CgroupNamespace,
-            Step::Unshare(libc::CLONE_NEWCGROUP),
-        );
+        steps.layer(policy, Layer::CgroupNamespace, Step::Unshare(libc::CLONE_NEWCGROUP));
         if machine.privileged {
             // Root of the sandbox, nobody on the host. Before the first file is made: the host's user has no number in here.
             steps.push(Layer::UserNamespace, true, Step::ClearGroups);
             steps.push(Layer::UserNamespace, true, Step::SetIds { uid: 0, gid: 0 });
         }
-        let options = [
-            ("mode", "0755".to_owned()),
-            ("size", "1m".to_owned()),
-            ("nr_inodes", "2048".to_owned()),
-        ];
+        let options = [("mode", "0755".to_owned()), ("size", "1m".to_owned()), ("nr_inodes", "2048".to_owned())];
         let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-        steps.file_system(
-            (Layer::MountNamespace, true),
-            "tmpfs",
-            &options,
-            attributes,
-            slot::ROOT,
-        )?;
-        steps.root(Step::Attach {
-            tree: slot::ROOT,
-            at: Slot::CURRENT,
-            path: text("/")?,
-        });
+        steps.file_system((Layer::MountNamespace, true), "tmpfs", &options, attributes, slot::ROOT)?;
+        steps.root(Step::Attach { tree: slot::ROOT, at: Slot::CURRENT, path: text("/")? });
 
-        let mut tree = Directories {
-            steps,
-            made: BTreeSet::new(),
-        };
-        for directory in [
-            "tmp",
-            "var/tmp",
-            "run",
-            "dev/pts",
-            "dev/shm",
-            "dev/mqueue",
-            "proc",
-            "etc",
-            "mnt",
-            "opt",
-            "srv",
-        ] {
+        let mut tree = Directories { steps, made: BTreeSet::new() };
+        for directory in
+            ["tmp", "var/tmp", "run", "dev/pts", "dev/shm", "dev/mqueue", "proc", "etc", "mnt", "opt", "srv"]
+        {
             tree.make(directory)?;
         }
         tree.make(relative(&policy.work_directory)?)?;
@@ -259,11 +171,7 @@ impl Root {
         for mount in &policy.mounts {
             let target = relative(&mount.target)?;
             if super::world::in_layer(policy, &mount.target).is_none() {
-                if mount.source.is_dir() {
-                    tree.make(target)?
-                } else {
-                    tree.make_file(target, "")?
-                }
+                if mount.source.is_dir() { tree.make(target)? } else { tree.make_file(target, "")? }
             }
         }
         if policy.rootfs == Rootfs::Host {
@@ -279,19 +187,11 @@ impl Root {
         for (name, target) in &sources.links {
             tree.made.insert(name.clone());
             let path = text(name.as_str())?;
-            tree.steps.root(Step::MakeLink {
-                at: slot::ROOT,
-                target: path_text(target)?,
-                path,
-            });
+            tree.steps.root(Step::MakeLink { at: slot::ROOT, target: path_text(target)?, path });
         }
         for (name, target) in host::DEVICE_LINKS {
             let path = text(format!("dev/{name}"))?;
-            tree.steps.root(Step::MakeLink {
-                at: slot::ROOT,
-                target: text(*target)?,
-                path,
-            });
+            tree.steps.root(Step::MakeLink { at: slot::ROOT, target: text(*target)?, path });
         }
         for place in &sources.trees {
             if place.directory {
@@ -300,149 +200,76 @@ impl Root {
                 tree.make_file(&place.target, "")?
             }
             let path = text(place.target.as_str())?;
-            tree.steps.root(Step::Attach {
-                tree: place.slot,
-                at: slot::ROOT,
-                path,
-            });
+            tree.steps.root(Step::Attach { tree: place.slot, at: slot::ROOT, path });
             tree.steps.root(Step::Close(place.slot));
         }
         root.mount_kernel_file_systems(policy, machine)?;
-        let opened = sources
-            .trees
-            .into_iter()
-            .filter(|tree| tree.by_owner)
-            .map(|tree| {
-                let owner = tree
-                    .source
-                    .metadata()
-                    .map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()));
-                Source {
-                    slot: tree.slot,
-                    path: tree.source,
-                    attributes: tree.attributes,
-                    owner,
-                }
-            });
+        let opened = sources.trees.into_iter().filter(|tree| tree.by_owner).map(|tree| {
+            let owner = tree.source.metadata().map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()));
+            Source { slot: tree.slot, path: tree.source, attributes: tree.attributes, owner }
+        });
         Ok((opened.collect(), root))
     }
 
-    fn mount_kernel_file_systems(
-        &mut self,
-        policy: &Policy,
-        machine: &Machine,
-    ) -> Result<(), SandboxError> {
+    fn mount_kernel_file_systems(&mut self, policy: &Policy, machine: &Machine) -> Result<(), SandboxError> {
         let steps = &mut self.steps;
         let closed = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
         // The terminal file system is its own device directory: devices must work in it.
-        let terminals = [
-            ("newinstance", String::new()),
-            ("ptmxmode", "0666".to_owned()),
-            ("mode", "0620".to_owned()),
-        ];
+        let terminals = [("newinstance", String::new()), ("ptmxmode", "0666".to_owned()), ("mode", "0620".to_owned())];
         let no_devices = libc::MOUNT_ATTR_NODEV;
-        steps.file_system(
-            (Layer::MountNamespace, true),
-            "devpts",
-            &terminals,
-            closed & !no_devices,
-            slot::TREE,
-        )?;
-        steps.root(Step::Attach {
-            tree: slot::TREE,
-            at: slot::ROOT,
-            path: text("dev/pts")?,
-        });
+        steps.file_system((Layer::MountNamespace, true), "devpts", &terminals, closed & !no_devices, slot::TREE)?;
+        steps.root(Step::Attach { tree: slot::TREE, at: slot::ROOT, path: text("dev/pts")? });
 
         let layer = Layer::PrivateProc;
-        let required = match policy.strictness(layer) {
-            crate::Strictness::Off => return Ok(()),
-            strictness => strictness == crate::Strictness::Required,
-        };
+        let strictness = policy.strictness(layer);
+        let required = strictness == Strictness::Required;
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        if !required {
+            // The init keeps a run's namespaces by files of /proc. It may have to do with the one of the host, which nobody but
+            // it can reach.
+            let path = text("/proc")?;
+            steps.root(Step::OpenFile { at: Slot::CURRENT, path, flags, into: slot::PROC });
+        }
+        if strictness == Strictness::Off {
+            return Ok(());
+        }
         // Processes of other users, ours among them, do not show (proc(5), since Linux 5.8 for each mount by itself).
         let options = [("hidepid", "invisible".to_owned())];
         steps.file_system((layer, required), "proc", &options, closed, slot::TREE)?;
         if machine.last_pid {
             let (path, flags) = (text("sys/kernel/ns_last_pid")?, libc::O_RDWR);
-            steps.push(
-                layer,
-                required,
-                Step::OpenFile {
-                    at: slot::TREE,
-                    path,
-                    flags,
-                    into: slot::LAST_PID,
-                },
-            );
+            steps.push(layer, required, Step::OpenFile { at: slot::TREE, path, flags, into: slot::LAST_PID });
         }
         let mut add = |step| steps.push(layer, required, step);
-        add(Step::Attach {
-            tree: slot::TREE,
-            at: slot::ROOT,
-            path: text("proc")?,
-        });
+        add(Step::Attach { tree: slot::TREE, at: slot::ROOT, path: text("proc")? });
         let mut cover = |from: String, name: &str, attributes: u64| {
             let path = text(format!("proc/{name}"))?;
-            add(Step::CloneTree {
-                at: slot::ROOT,
-                path: text(from)?,
-                recursive: false,
-                into: slot::TREE,
-            });
-            add(Step::SetAttributes {
-                tree: slot::TREE,
-                attributes,
-                recursive: false,
-            });
-            add(Step::Attach {
-                tree: slot::TREE,
-                at: slot::ROOT,
-                path,
-            });
+            add(Step::CloneTree { at: slot::ROOT, path: text(from)?, recursive: false, into: slot::TREE });
+            add(Step::SetAttributes { tree: slot::TREE, attributes, recursive: false });
+            add(Step::Attach { tree: slot::TREE, at: slot::ROOT, path });
             Ok::<_, SandboxError>(())
         };
-        for name in host::READ_ONLY
-            .iter()
-            .filter(|name| host::exists(&format!("proc/{name}")))
-        {
-            cover(
-                format!("proc/{name}"),
-                name,
-                closed | libc::MOUNT_ATTR_RDONLY,
-            )?;
+        for name in host::READ_ONLY.iter().filter(|name| host::exists(&format!("proc/{name}"))) {
+            cover(format!("proc/{name}"), name, closed | libc::MOUNT_ATTR_RDONLY)?;
         }
-        for name in host::MASKED_FILES
-            .iter()
-            .filter(|name| host::exists(&format!("proc/{name}")))
-        {
+        for name in host::MASKED_FILES.iter().filter(|name| host::exists(&format!("proc/{name}"))) {
             cover("dev/null".to_owned(), name, DEVICE)?;
         }
-        for name in host::MASKED_DIRECTORIES
-            .iter()
-            .filter(|name| host::exists(&format!("proc/{name}")))
-        {
+        for name in host::MASKED_DIRECTORIES.iter().filter(|name| host::exists(&format!("proc/{name}"))) {
             cover("mnt".to_owned(), name, closed | libc::MOUNT_ATTR_RDONLY)?;
         }
         Ok(())
     }
 
     /// Third stage: the new root is entered and sealed; the host is out of reach from here on.
-    pub(super) fn enter(self, policy: &Policy) -> Entered {
+    pub(super) fn enter(self) -> Entered {
         let mut steps = self.steps;
         steps.root(Step::EnterRoot(slot::ROOT));
-        steps.root(Step::SetAttributes {
-            tree: slot::ROOT,
-            attributes: libc::MOUNT_ATTR_RDONLY,
-            recursive: false,
-        });
+        steps.root(Step::SetAttributes { tree: slot::ROOT, attributes: libc::MOUNT_ATTR_RDONLY, recursive: false });
         for slot in [slot::ROOT, slot::TREE] {
             steps.root(Step::Close(slot));
         }
-        let _ = policy;
-        Entered {
-            steps: steps.0,
-            privileged: self.machine_privileged,
-        }
+        Entered { steps: steps.0 }
     }
 }
 
@@ -450,7 +277,6 @@ impl Root {
 #[derive(Debug)]
 pub(super) struct Entered {
     pub(super) steps: Vec<Entry<CString>>,
-    pub(super) privileged: bool,
 }
 
 /// Makes directories below the root, each once.
@@ -470,11 +296,7 @@ impl Directories<'_> {
             // A rootfs directory or a link of this name holds the rest already.
             if self.made.insert(so_far.clone()) {
                 let mode = 0o755;
-                self.steps.root(Step::MakeDirectory {
-                    at: slot::ROOT,
-                    path: text(so_far.as_str())?,
-                    mode,
-                });
+                self.steps.root(Step::MakeDirectory { at: slot::ROOT, path: text(so_far.as_str())?, mode });
             }
         }
         Ok(())
@@ -486,12 +308,7 @@ impl Directories<'_> {
         }
         if self.made.insert(path.to_owned()) {
             let (path, content) = (text(path)?, text(content)?);
-            self.steps.root(Step::MakeFile {
-                at: slot::ROOT,
-                path,
-                mode: 0o644,
-                content,
-            });
+            self.steps.root(Step::MakeFile { at: slot::ROOT, path, mode: 0o644, content });
         }
         Ok(())
     }
@@ -501,7 +318,7 @@ impl Directories<'_> {
 pub(super) fn relative(path: &Path) -> Result<&str, SandboxError> {
     inside(path)?;
     let bytes = path.as_os_str().as_bytes();
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| SandboxError::Policy(format!("'{}' is not UTF-8", path.display())))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| SandboxError::Policy(format!("'{}' is not UTF-8", path.display())))?;
     Ok(text.trim_start_matches('/').trim_end_matches('/'))
 }

@@ -13,22 +13,15 @@ use crate::machine::Machine;
 use crate::policy::{Access, Policy};
 
 /// Directories of the layer, where they show, and their modes. The first is where the layer waits while it is taken apart.
-const SHARED: &[(&str, &str, u32)] = &[
-    ("tmp", "/tmp", 0o1777),
-    ("var-tmp", "/var/tmp", 0o1777),
-    ("shm", "/dev/shm", 0o1777),
-    ("run", "/run", 0o1777),
-];
+const SHARED: &[(&str, &str, u32)] =
+    &[("tmp", "/tmp", 0o1777), ("var-tmp", "/var/tmp", 0o1777), ("shm", "/dev/shm", 0o1777), ("run", "/run", 0o1777)];
 /// The layer's directory that shows as the policy's work directory.
 const WORK: &str = "work";
 
 /// The path within the layer that an absolute path inside falls into, if any.
 pub(super) fn in_layer(policy: &Policy, path: &Path) -> Option<String> {
     let work = (WORK, policy.work_directory.as_path());
-    let places = SHARED
-        .iter()
-        .map(|&(name, target, _)| (name, Path::new(target)))
-        .chain([work]);
+    let places = SHARED.iter().map(|&(name, target, _)| (name, Path::new(target))).chain([work]);
     for (name, target) in places {
         if let Ok(rest) = path.strip_prefix(target)
             && !rest.as_os_str().is_empty()
@@ -40,10 +33,7 @@ pub(super) fn in_layer(policy: &Policy, path: &Path) -> Option<String> {
 }
 
 /// The plan of the writable layer.
-pub(super) fn layer(
-    policy: &Policy,
-    machine: &Machine,
-) -> Result<Vec<Entry<CString>>, SandboxError> {
+pub(super) fn layer(policy: &Policy, machine: &Machine) -> Result<Vec<Entry<CString>>, SandboxError> {
     let mut steps = Steps::default();
     let limits = &policy.limits;
     let options = [
@@ -53,27 +43,12 @@ pub(super) fn layer(
         ("nr_inodes", limits.inodes.saturating_add(16).to_string()),
     ];
     let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-    steps.file_system(
-        (Layer::MountNamespace, true),
-        "tmpfs",
-        &options,
-        attributes,
-        slot::LAYER,
-    )?;
+    steps.file_system((Layer::MountNamespace, true), "tmpfs", &options, attributes, slot::LAYER)?;
     let (uid, gid) = (policy.user.uid, policy.user.gid);
     let mut make = |path: &str, mode: u32, owned: bool| {
-        steps.root(Step::MakeDirectory {
-            at: slot::LAYER,
-            path: text(path)?,
-            mode,
-        });
+        steps.root(Step::MakeDirectory { at: slot::LAYER, path: text(path)?, mode });
         if owned && machine.privileged {
-            steps.root(Step::ChangeOwner {
-                at: slot::LAYER,
-                path: text(path)?,
-                uid,
-                gid,
-            });
+            steps.root(Step::ChangeOwner { at: slot::LAYER, path: text(path)?, uid, gid });
         }
         Ok::<_, SandboxError>(())
     };
@@ -86,22 +61,14 @@ pub(super) fn layer(
             let mut so_far = String::new();
             let mut names = path.split('/').peekable();
             while let Some(name) = names.next() {
-                so_far = if so_far.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{so_far}/{name}")
-                };
+                so_far = if so_far.is_empty() { name.to_owned() } else { format!("{so_far}/{name}") };
                 if so_far.contains('/') && (names.peek().is_some() || mount.source.is_dir()) {
                     make(&so_far, 0o755, true)?;
                 }
             }
         }
         if mount.access == Access::CopyOnWrite {
-            for name in [
-                format!("cow{index}"),
-                format!("cow{index}/upper"),
-                format!("cow{index}/work"),
-            ] {
+            for name in [format!("cow{index}"), format!("cow{index}/upper"), format!("cow{index}/work")] {
                 make(&name, 0o755, true)?;
             }
         }
@@ -109,12 +76,7 @@ pub(super) fn layer(
     for mount in policy.mounts.iter().filter(|mount| !mount.source.is_dir()) {
         if let Some(path) = in_layer(policy, &mount.target) {
             let (path, content) = (text(path)?, text("")?);
-            steps.root(Step::MakeFile {
-                at: slot::LAYER,
-                path,
-                mode: 0o644,
-                content,
-            });
+            steps.root(Step::MakeFile { at: slot::LAYER, path, mode: 0o644, content });
         }
     }
     Ok(steps.0)
@@ -124,39 +86,19 @@ pub(super) fn layer(
 pub(super) fn world(policy: &Policy) -> Result<Vec<Entry<CString>>, SandboxError> {
     let mut steps = Steps::default();
     steps.root(Step::Unshare(libc::CLONE_NEWNS));
-    steps.layer(
-        policy,
-        Layer::IpcNamespace,
-        Step::Unshare(libc::CLONE_NEWIPC),
-    );
+    steps.layer(policy, Layer::IpcNamespace, Step::Unshare(libc::CLONE_NEWIPC));
     // The trees that wait below WAITING are taken out before the layer covers it.
     let waiting = |index: usize| u8::try_from(index).map(|index| Slot(slot::FIRST_SOURCE + index));
     let too_many = |_| SandboxError::Policy("too many mounts".to_owned());
     for (index, mount) in policy.mounts.iter().enumerate() {
         if mount.access != Access::CopyOnWrite {
-            let (path, into) = (
-                text(format!("/{WAITING}/mount{index}"))?,
-                waiting(index).map_err(too_many)?,
-            );
-            steps.root(Step::CloneTree {
-                at: Slot::CURRENT,
-                path,
-                recursive: true,
-                into,
-            });
+            let (path, into) = (text(format!("/{WAITING}/mount{index}"))?, waiting(index).map_err(too_many)?);
+            steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive: true, into });
         }
     }
-    if policy
-        .mounts
-        .iter()
-        .any(|mount| mount.access == Access::CopyOnWrite)
-    {
+    if policy.mounts.iter().any(|mount| mount.access == Access::CopyOnWrite) {
         // The layer is attached beside the waiting trees for a moment: overlayfs takes its directories by path.
-        steps.root(Step::Attach {
-            tree: slot::LAYER,
-            at: Slot::CURRENT,
-            path: text("/mnt")?,
-        });
+        steps.root(Step::Attach { tree: slot::LAYER, at: Slot::CURRENT, path: text("/mnt")? });
     }
     for (index, mount) in policy.mounts.iter().enumerate() {
         if mount.access == Access::CopyOnWrite {
@@ -168,33 +110,14 @@ pub(super) fn world(policy: &Policy) -> Result<Vec<Entry<CString>>, SandboxError
             ];
             let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
             let into = waiting(index).map_err(too_many)?;
-            steps.file_system(
-                (Layer::MountNamespace, true),
-                "overlay",
-                &options,
-                attributes,
-                into,
-            )?;
+            steps.file_system((Layer::MountNamespace, true), "overlay", &options, attributes, into)?;
         }
     }
-    steps.root(Step::Attach {
-        tree: slot::LAYER,
-        at: Slot::CURRENT,
-        path: text(format!("/{WAITING}"))?,
-    });
+    steps.root(Step::Attach { tree: slot::LAYER, at: Slot::CURRENT, path: text(format!("/{WAITING}"))? });
     let mut show = |name: &str, target: &Path| {
         let path = text(format!("/{WAITING}/{name}"))?;
-        steps.root(Step::CloneTree {
-            at: Slot::CURRENT,
-            path,
-            recursive: false,
-            into: slot::TREE,
-        });
-        steps.root(Step::Attach {
-            tree: slot::TREE,
-            at: Slot::CURRENT,
-            path: path_text(target)?,
-        });
+        steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive: false, into: slot::TREE });
+        steps.root(Step::Attach { tree: slot::TREE, at: Slot::CURRENT, path: path_text(target)? });
         Ok::<_, SandboxError>(())
     };
     relative(&policy.work_directory)?;
@@ -205,30 +128,12 @@ pub(super) fn world(policy: &Policy) -> Result<Vec<Entry<CString>>, SandboxError
     }
     // Its own message queues; the mount belongs to the IPC namespace that was just made.
     let closed = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-    steps.file_system(
-        (Layer::IpcNamespace, false),
-        "mqueue",
-        &[],
-        closed,
-        slot::TREE,
-    )?;
+    steps.file_system((Layer::IpcNamespace, false), "mqueue", &[], closed, slot::TREE)?;
     let path = text("/dev/mqueue")?;
-    steps.push(
-        Layer::IpcNamespace,
-        false,
-        Step::Attach {
-            tree: slot::TREE,
-            at: Slot::CURRENT,
-            path,
-        },
-    );
+    steps.push(Layer::IpcNamespace, false, Step::Attach { tree: slot::TREE, at: Slot::CURRENT, path });
     for (index, mount) in policy.mounts.iter().enumerate() {
         let tree = waiting(index).map_err(too_many)?;
-        steps.root(Step::Attach {
-            tree,
-            at: Slot::CURRENT,
-            path: path_text(&mount.target)?,
-        });
+        steps.root(Step::Attach { tree, at: Slot::CURRENT, path: path_text(&mount.target)? });
     }
     Ok(steps.0)
 }
