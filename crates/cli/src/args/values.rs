@@ -1,0 +1,358 @@
+//! Values of arguments: from text on the command line to something with a type.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use belljar_sandbox::units::{self, ByteSize, UnitError};
+use belljar_sandbox::{Access, Network, Preset, Rootfs, User};
+use clap::ValueEnum;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+/// Why an argument cannot be understood. clap puts the option's name and the text before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ValueError {
+    #[error("the path is empty")]
+    EmptyPath,
+    #[error("the access after the last colon is ro, cow or rw, not '{0}'")]
+    UnknownAccess(String),
+    #[error("the name of the variable is empty")]
+    EmptyName,
+    #[error("a null byte cannot be part of it")]
+    NullByte,
+    #[error("expected 'host' or 'dir:PATH'")]
+    UnknownRootfs,
+    #[error("expected 'root', UID or UID:GID, with numbers from 0 to 4294967294")]
+    UnknownUser,
+    #[error("expected KEY=VALUE, such as execute.pool_size=8")]
+    NoSetting,
+    #[error(transparent)]
+    Units(#[from] UnitError),
+    #[error("a limit of nothing lets nothing run")]
+    Zero,
+}
+
+/// A directory or file of the caller's to show inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Directory {
+    /// As typed, without the access.
+    pub(crate) path: PathBuf,
+    /// What the command may do with it.
+    pub(crate) access: Access,
+}
+
+/// `PATH[:ro|:cow|:rw]`. A path that holds a colon itself is written with its access.
+fn parse_directory(text: &OsStr) -> Result<Directory, ValueError> {
+    let bytes = text.as_bytes();
+    let (path, access) = match bytes.iter().rposition(|byte| *byte == b':') {
+        None => (bytes, Access::ReadOnly),
+        Some(colon) => {
+            let access = match &bytes[colon + 1..] {
+                b"ro" => Access::ReadOnly,
+                b"cow" => Access::CopyOnWrite,
+                b"rw" => Access::ReadWrite,
+                other => {
+                    return Err(ValueError::UnknownAccess(
+                        String::from_utf8_lossy(other).into_owned(),
+                    ));
+                }
+            };
+            (&bytes[..colon], access)
+        }
+    };
+    if path.is_empty() {
+        return Err(ValueError::EmptyPath);
+    }
+    no_null(path)?;
+    Ok(Directory {
+        path: PathBuf::from(OsStr::from_bytes(path)),
+        access,
+    })
+}
+
+/// An environment variable for the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Variable {
+    /// `NAME=VALUE`.
+    Set(OsString, OsString),
+    /// `NAME`: as the caller has it; not at all when the caller has none.
+    Copied(OsString),
+}
+
+/// `NAME=VALUE` or `NAME`.
+fn parse_variable(text: &OsStr) -> Result<Variable, ValueError> {
+    let bytes = text.as_bytes();
+    no_null(bytes)?;
+    let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let (name, value) = match bytes.iter().position(|byte| *byte == b'=') {
+        Some(equals) => (&bytes[..equals], Some(&bytes[equals + 1..])),
+        None => (bytes, None),
+    };
+    match (name, value) {
+        ([], _) => Err(ValueError::EmptyName),
+        (name, Some(value)) => Ok(Variable::Set(owned(name), owned(value))),
+        (name, None) => Ok(Variable::Copied(owned(name))),
+    }
+}
+
+/// Where standard input is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InputSource {
+    /// The caller's standard input, passed as it is.
+    Caller,
+    /// A file of the caller's.
+    File(PathBuf),
+}
+
+/// `FILE` or `-`.
+fn parse_input(text: &OsStr) -> Result<InputSource, ValueError> {
+    match text.as_bytes() {
+        b"" => Err(ValueError::EmptyPath),
+        b"-" => Ok(InputSource::Caller),
+        path => no_null(path).map(|()| InputSource::File(text.into())),
+    }
+}
+
+/// `host` or `dir:PATH`.
+fn parse_rootfs(text: &OsStr) -> Result<Rootfs, ValueError> {
+    let bytes = text.as_bytes();
+    no_null(bytes)?;
+    match bytes.strip_prefix(b"dir:") {
+        Some(b"") => Err(ValueError::EmptyPath),
+        Some(path) => Ok(Rootfs::Directory(PathBuf::from(OsStr::from_bytes(path)))),
+        None if bytes == b"host" => Ok(Rootfs::Host),
+        None => Err(ValueError::UnknownRootfs),
+    }
+}
+
+/// `root`, `UID` or `UID:GID`; the group is the user's number when absent.
+pub(crate) fn parse_user(text: &str) -> Result<User, ValueError> {
+    // The highest number means "unchanged" to setuid(2) and its like.
+    let number = |text: &str| {
+        text.parse::<u32>()
+            .ok()
+            .filter(|number| *number != u32::MAX)
+            .ok_or(ValueError::UnknownUser)
+    };
+    match text.split_once(':') {
+        _ if text == "root" => Ok(User { uid: 0, gid: 0 }),
+        Some((uid, gid)) => Ok(User {
+            uid: number(uid)?,
+            gid: number(gid)?,
+        }),
+        None => number(text).map(|uid| User { uid, gid: uid }),
+    }
+}
+
+/// `KEY=VALUE`.
+pub(crate) fn parse_setting(text: &str) -> Result<(String, String), ValueError> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err(ValueError::NoSetting),
+    }
+}
+
+/// A size above zero, such as `64M`.
+pub(crate) fn parse_size(text: &str) -> Result<u64, ValueError> {
+    parse_size_or_zero(text).and_then(|bytes| {
+        if bytes == 0 {
+            Err(ValueError::Zero)
+        } else {
+            Ok(bytes)
+        }
+    })
+}
+
+/// A size, where none at all makes sense too.
+pub(crate) fn parse_size_or_zero(text: &str) -> Result<u64, ValueError> {
+    Ok(text.parse::<ByteSize>()?.bytes())
+}
+
+/// A time above zero, such as `500ms`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, ValueError> {
+    match units::parse_duration(text)? {
+        Duration::ZERO => Err(ValueError::Zero),
+        time => Ok(time),
+    }
+}
+
+/// clap's parser of [`Directory`].
+pub(crate) fn directory() -> impl TypedValueParser<Value = Directory> {
+    OsStringValueParser::new().try_map(|text| parse_directory(&text))
+}
+
+/// clap's parser of [`Variable`].
+pub(crate) fn variable() -> impl TypedValueParser<Value = Variable> {
+    OsStringValueParser::new().try_map(|text| parse_variable(&text))
+}
+
+/// clap's parser of [`InputSource`].
+pub(crate) fn input() -> impl TypedValueParser<Value = InputSource> {
+    OsStringValueParser::new().try_map(|text| parse_input(&text))
+}
+
+/// clap's parser of [`Rootfs`].
+pub(crate) fn rootfs() -> impl TypedValueParser<Value = Rootfs> {
+    OsStringValueParser::new().try_map(|text| parse_rootfs(&text))
+}
+
+fn no_null(bytes: &[u8]) -> Result<(), ValueError> {
+    if bytes.contains(&0) {
+        Err(ValueError::NullByte)
+    } else {
+        Ok(())
+    }
+}
+
+/// What of the network is reachable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkChoice {
+    /// Nothing but a loopback of its own
+    #[default]
+    None,
+    /// Everything that the host reaches
+    Host,
+}
+
+impl From<NetworkChoice> for Network {
+    fn from(choice: NetworkChoice) -> Self {
+        match choice {
+            NetworkChoice::None => Self::None,
+            NetworkChoice::Host => Self::Host,
+        }
+    }
+}
+
+/// The starting point of the policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PresetChoice {
+    /// Every layer is required
+    Strict,
+    /// What only some machines have is best effort
+    #[default]
+    Standard,
+}
+
+impl From<PresetChoice> for Preset {
+    fn from(choice: PresetChoice) -> Self {
+        match choice {
+            PresetChoice::Strict => Self::Strict,
+            PresetChoice::Standard => Self::Standard,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories() {
+        let shown = |path: &str, access| {
+            Ok(Directory {
+                path: path.into(),
+                access,
+            })
+        };
+        let cases = [
+            (".", shown(".", Access::ReadOnly)),
+            ("/data", shown("/data", Access::ReadOnly)),
+            ("/data:ro", shown("/data", Access::ReadOnly)),
+            (".:cow", shown(".", Access::CopyOnWrite)),
+            ("a b:rw", shown("a b", Access::ReadWrite)),
+            ("a:b:ro", shown("a:b", Access::ReadOnly)),
+            ("a:b", Err(ValueError::UnknownAccess("b".into()))),
+            ("a:", Err(ValueError::UnknownAccess(String::new()))),
+            ("a:RW", Err(ValueError::UnknownAccess("RW".into()))),
+            ("", Err(ValueError::EmptyPath)),
+            (":rw", Err(ValueError::EmptyPath)),
+            ("a\0b", Err(ValueError::NullByte)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_directory(OsStr::new(text)), expected, "{text:?}");
+        }
+        let unprintable =
+            parse_directory(OsStr::from_bytes(b"/\xff:rw")).expect("any bytes make a path");
+        assert_eq!(unprintable.path.as_os_str().as_bytes(), b"/\xff");
+    }
+
+    #[test]
+    fn variables() {
+        let set = |name: &str, value: &str| Ok(Variable::Set(name.into(), value.into()));
+        let cases = [
+            ("A=1", set("A", "1")),
+            ("A=", set("A", "")),
+            ("A=b=c", set("A", "b=c")),
+            ("A", Ok(Variable::Copied("A".into()))),
+            ("", Err(ValueError::EmptyName)),
+            ("=x", Err(ValueError::EmptyName)),
+            ("A=\0", Err(ValueError::NullByte)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_variable(OsStr::new(text)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn users() {
+        let user = |uid, gid| Ok(User { uid, gid });
+        let cases = [
+            ("root", user(0, 0)),
+            ("0", user(0, 0)),
+            ("1000", user(1000, 1000)),
+            ("1000:100", user(1000, 100)),
+            ("4294967294", user(4_294_967_294, 4_294_967_294)),
+            ("4294967295", Err(ValueError::UnknownUser)),
+            ("-1", Err(ValueError::UnknownUser)),
+            ("1:", Err(ValueError::UnknownUser)),
+            (":1", Err(ValueError::UnknownUser)),
+            ("1:2:3", Err(ValueError::UnknownUser)),
+            ("student", Err(ValueError::UnknownUser)),
+            ("", Err(ValueError::UnknownUser)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_user(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn root_filesystems_and_input() {
+        assert_eq!(parse_rootfs(OsStr::new("host")), Ok(Rootfs::Host));
+        assert_eq!(
+            parse_rootfs(OsStr::new("dir:/srv/root")),
+            Ok(Rootfs::Directory("/srv/root".into()))
+        );
+        assert_eq!(parse_rootfs(OsStr::new("dir:")), Err(ValueError::EmptyPath));
+        assert_eq!(
+            parse_rootfs(OsStr::new("/srv/root")),
+            Err(ValueError::UnknownRootfs)
+        );
+        assert_eq!(parse_input(OsStr::new("-")), Ok(InputSource::Caller));
+        assert_eq!(
+            parse_input(OsStr::new("./-")),
+            Ok(InputSource::File("./-".into()))
+        );
+        assert_eq!(parse_input(OsStr::new("")), Err(ValueError::EmptyPath));
+    }
+
+    #[test]
+    fn sizes_and_times_have_units_and_are_above_zero() {
+        let size = |text| parse_size(text).ok();
+        assert_eq!(size("256M"), Some(256 << 20));
+        assert_eq!(size("2G"), Some(2 << 30));
+        assert_eq!(size("1"), Some(1));
+        assert_eq!(parse_size("0"), Err(ValueError::Zero));
+        assert_eq!(parse_size_or_zero("0"), Ok(0));
+        let time = |text| parse_duration(text).ok();
+        assert_eq!(time("1s"), Some(Duration::from_secs(1)));
+        assert_eq!(time("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(parse_duration("0s"), Err(ValueError::Zero));
+        for wrong in ["", "-1", "1x", "M", "1 2", "99999999999999999999G"] {
+            assert!(parse_size(wrong).is_err(), "{wrong:?}");
+            assert!(parse_duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
