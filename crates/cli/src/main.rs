@@ -1,2 +1,67 @@
-//! placeholder
-fn main() {}
+//! belljar: put anything you do not trust under glass.
+
+mod args;
+mod config;
+mod doctor;
+mod exit;
+mod failure;
+mod generate;
+#[cfg(test)]
+mod reference;
+mod run;
+mod serve;
+
+use std::env;
+use std::process;
+
+use clap::Parser;
+
+use crate::args::{Action, Cli, ConfigAction};
+use crate::config::ConfigError;
+use crate::exit::ExitCode;
+use crate::failure::{Failure, print};
+
+fn main() -> process::ExitCode {
+    // First of all: in the process that makes sandboxes for the server nothing else happens, ever.
+    belljar_sandbox::launcher_main_if_asked();
+    perform(Cli::parse().action)
+        .unwrap_or_else(|failure| failure.report())
+        .into()
+}
+
+fn perform(action: Action) -> Result<ExitCode, Failure> {
+    match action {
+        Action::Config(args) => match args.action {
+            ConfigAction::Show { sources, json } => {
+                let loaded = config::load(&sources, env::vars_os())?;
+                print(if json {
+                    format!("{:#}\n", config::as_json(&loaded))
+                } else {
+                    config::as_text(&loaded)
+                })?;
+                Ok(ExitCode::Success)
+            }
+            ConfigAction::Check { file } => {
+                config::load_file(&file)?;
+                print(format!("{}: ok\n", file.display()))?;
+                Ok(ExitCode::Success)
+            }
+        },
+        Action::Completions(args) => generate::completions(args.shell).map(|()| ExitCode::Success),
+        Action::Man(args) => generate::manual_pages(&args.directory).map(|()| ExitCode::Success),
+        Action::Run(args) => run::run(*args),
+        Action::Doctor(args) => doctor::examine(&args),
+        Action::Serve(args) => serve::serve(&args),
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let hint = error.hint();
+        let failure = Self::usage(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
