@@ -242,6 +242,9 @@ impl Root {
         }
         let mut add = |step| steps.push(layer, required, step);
         add(Step::Attach { tree: slot::TREE, at: slot::ROOT, path: text("proc")? });
+        if required {
+            add(Step::OpenFile { at: slot::ROOT, path: text("proc")?, flags, into: slot::PROC });
+        }
         let mut cover = |from: String, name: &str, attributes: u64| {
             let path = text(format!("proc/{name}"))?;
             add(Step::CloneTree { at: slot::ROOT, path: text(from)?, recursive: false, into: slot::TREE });
