@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub(crate) use program::{Instruction, Program, compile};
+pub(crate) use program::compile;
 pub(crate) use standard::standard;
 
 #[cfg(not(target_arch = "x86_64"))]

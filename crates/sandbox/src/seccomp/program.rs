@@ -9,21 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ARCH_X86_64, Action, Case, Comparison, Filter, Half, Rule, X32_BIT};
+use belljar_sys::seccomp::Instruction;
 
-/// One instruction, in the layout of the kernel's `struct sock_filter`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Instruction {
-    /// Operation, one of the constants below.
-    pub(crate) code: u16,
-    /// Instructions to skip when a comparison is true.
-    pub(crate) jt: u8,
-    /// Instructions to skip when it is false.
-    pub(crate) jf: u8,
-    /// Operand.
-    pub(crate) k: u32,
-}
+use super::{ARCH_X86_64, Action, Case, Comparison, Filter, Half, Rule, X32_BIT};
 
 /// A filter as the kernel takes it.
 #[derive(Debug, Clone)]

@@ -1,10 +1,11 @@
 //! An interpreter of classic BPF as the kernel runs it, and a reading of [`Filter`] by its definition: compiled programs must
 //! agree with the second on whatever they are given.
 
+use belljar_sys::seccomp::Instruction;
 use libc::*;
 use proptest::prelude::*;
 
-use super::program::{AND, ANY_BIT, AT_LEAST, EQUAL, JUMP, LOAD, RETURN, word_offset};
+use super::program::{AND, ANY_BIT, AT_LEAST, EQUAL, JUMP, LOAD, Program, RETURN, word_offset};
 use super::*;
 
 const ARCH_I386: u32 = 0x4000_0003;
