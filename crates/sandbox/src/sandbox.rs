@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     /// A request was sent whose reply was not read: its future was dropped.
     pub(crate) busy: bool,
     /// Made by this process, which therefore cleans up.
-    alone: Option<Alone>,
+    _alone: Option<Alone>,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Sandbox {
             policy: Arc::new(policy.clone()),
             layers: layers.into(),
             busy: false,
-            alone: Some(alone),
+            _alone: Some(alone),
         };
         Ok(Self { inner: Some(inner), home: None })
     }
@@ -160,7 +160,7 @@ impl Inner {
     pub(crate) fn new(handed: Handed, policy: Arc<Policy>) -> Result<Self, SandboxError> {
         let Handed { socket, pidfd, layers } = handed;
         drop(pidfd);
-        Ok(Self { socket: InitSocket::new(socket)?, policy, layers: layers.into(), busy: false, alone: None })
+        Ok(Self { socket: InitSocket::new(socket)?, policy, layers: layers.into(), busy: false, _alone: None })
     }
 
     /// A request that is answered by `Ready`.
