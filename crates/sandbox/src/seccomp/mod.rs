@@ -63,10 +63,7 @@ pub(crate) enum Half {
     /// Bits 32 to 63.
     #[cfg_attr(
         not(test),
-        expect(
-            dead_code,
-            reason = "all arguments that the standard filter looks at are 32 bits wide"
-        )
+        expect(dead_code, reason = "all arguments that the standard filter looks at are 32 bits wide")
     )]
     High,
 }
@@ -116,11 +113,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// A filter without rules.
     pub(crate) const fn new(default: Action, foreign: Action) -> Self {
-        Self {
-            default,
-            foreign,
-            rules: BTreeMap::new(),
-        }
+        Self { default, foreign, rules: BTreeMap::new() }
     }
 
     /// Gives each of these calls this action, whatever its arguments.
@@ -132,8 +125,7 @@ impl Filter {
 
     /// Gives this call these cases.
     pub(crate) fn rule(&mut self, number: libc::c_long, cases: Vec<Case>, otherwise: Action) {
-        let number = u32::try_from(number)
-            .expect("call numbers of the kernel's table are small and positive");
+        let number = u32::try_from(number).expect("call numbers of the kernel's table are small and positive");
         let former = self.rules.insert(number, Rule { cases, otherwise });
         debug_assert!(former.is_none(), "two rules for call {number}");
     }

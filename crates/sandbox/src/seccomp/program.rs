@@ -49,10 +49,7 @@ const REACH: usize = 255;
 
 /// Compiles a filter.
 pub(crate) fn compile(filter: &Filter) -> Program {
-    let mut emitter = Emitter {
-        reversed: Vec::new(),
-        returns: BTreeMap::new(),
-    };
+    let mut emitter = Emitter { reversed: Vec::new(), returns: BTreeMap::new() };
     let segments = segments(filter);
     let search = emitter.search(&segments);
     let foreign = emitter.result(filter.foreign);
@@ -62,9 +59,7 @@ pub(crate) fn compile(filter: &Filter) -> Program {
     emitter.branch(EQUAL, ARCH_X86_64, native, foreign);
     emitter.emit(LOAD, ARCH_OFFSET);
     emitter.reversed.reverse();
-    Program {
-        instructions: emitter.reversed,
-    }
+    Program { instructions: emitter.reversed }
 }
 
 /// What happens to the call numbers from `first` up to the next segment's.
@@ -86,11 +81,7 @@ fn segments(filter: &Filter) -> Vec<Segment<'_>> {
         if number > next {
             extend(&mut segments, next, Decision::Always(filter.default));
         }
-        let decision = if rule.cases.is_empty() {
-            Decision::Always(rule.otherwise)
-        } else {
-            Decision::Cases(rule)
-        };
+        let decision = if rule.cases.is_empty() { Decision::Always(rule.otherwise) } else { Decision::Cases(rule) };
         extend(&mut segments, number, decision);
         next = number + 1;
     }
@@ -100,13 +91,8 @@ fn segments(filter: &Filter) -> Vec<Segment<'_>> {
 
 /// Appends a segment, unless the last one already says the same.
 fn extend<'a>(segments: &mut Vec<Segment<'a>>, first: u32, decision: Decision<'a>) {
-    if let (
-        Some(Segment {
-            decision: Decision::Always(last),
-            ..
-        }),
-        Decision::Always(new),
-    ) = (segments.last(), &decision)
+    if let (Some(Segment { decision: Decision::Always(last), .. }), Decision::Always(new)) =
+        (segments.last(), &decision)
         && last == new
     {
         return;
@@ -131,12 +117,7 @@ impl Emitter {
     }
 
     fn emit(&mut self, code: u16, k: u32) -> Label {
-        self.push(Instruction {
-            code,
-            jt: 0,
-            jf: 0,
-            k,
-        })
+        self.push(Instruction { code, jt: 0, jf: 0, k })
     }
 
     /// A return of this action.
@@ -168,8 +149,7 @@ impl Emitter {
             }
             return copy;
         }
-        let distance =
-            u32::try_from(self.distance(target)).expect("a program has at most 4096 instructions");
+        let distance = u32::try_from(self.distance(target)).expect("a program has at most 4096 instructions");
         self.emit(JUMP, distance)
     }
 
@@ -186,18 +166,8 @@ impl Emitter {
     fn search(&mut self, segments: &[Segment<'_>]) -> Label {
         match segments {
             [] => unreachable!("segments cover all numbers"),
-            [
-                Segment {
-                    decision: Decision::Always(action),
-                    ..
-                },
-            ] => self.result(*action),
-            [
-                Segment {
-                    decision: Decision::Cases(rule),
-                    ..
-                },
-            ] => self.rule(rule),
+            [Segment { decision: Decision::Always(action), .. }] => self.result(*action),
+            [Segment { decision: Decision::Cases(rule), .. }] => self.rule(rule),
             _ => {
                 let (below, above) = segments.split_at(segments.len() / 2);
                 let pivot = above[0].first;

@@ -17,11 +17,7 @@ const ABSENT: Action = errno(libc::ENOSYS);
 
 const fn errno(number: i32) -> Action {
     assert!(number >= 0 && number < 4096);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "in range, see the line above"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range, see the line above")]
     Action::Errno(number as u16)
 }
 
@@ -215,8 +211,8 @@ fn deny_privileged(filter: &mut Filter) {
 /// `clone`, `personality`, `seccomp`: by their flags.
 fn limit_processes(filter: &mut Filter) {
     use libc::{
-        CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
-        CLONE_NEWUTS, CLONE_UNTRACED,
+        CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
+        CLONE_UNTRACED,
     };
     // Everything but new namespaces (as above) and a child that hides from the tracer of its parent. `CLONE_PARENT` has to work:
     // the process that starts programs makes them siblings of itself. The kernel takes the low half only.
@@ -228,50 +224,25 @@ fn limit_processes(filter: &mut Filter) {
         | CLONE_NEWPID
         | CLONE_NEWNET
         | CLONE_UNTRACED;
-    filter.rule(
-        libc::SYS_clone,
-        vec![when(
-            vec![masked(0, forbidden.cast_unsigned(), &[0])],
-            ALLOW,
-        )],
-        DENIED,
-    );
+    filter.rule(libc::SYS_clone, vec![when(vec![masked(0, forbidden.cast_unsigned(), &[0])], ALLOW)], DENIED);
 
     // Plain Linux, its 32-bit address and kernel-name variants, and the query. The others make memory executable
     // (`READ_IMPLIES_EXEC`), map page 0, or switch randomization off.
     const PERSONALITIES: [u32; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
-    let plain = Comparison {
-        argument: 0,
-        half: Half::Low,
-        mask: u32::MAX,
-        values: PERSONALITIES.to_vec(),
-    };
-    filter.rule(
-        libc::SYS_personality,
-        vec![when(vec![plain], ALLOW)],
-        DENIED,
-    );
+    let plain = Comparison { argument: 0, half: Half::Low, mask: u32::MAX, values: PERSONALITIES.to_vec() };
+    filter.rule(libc::SYS_personality, vec![when(vec![plain], ALLOW)], DENIED);
 
     // A further filter can only tighten; but one that hands calls to another process (`SECCOMP_FILTER_FLAG_NEW_LISTENER`) lets
     // that process answer in our place, and no program needs it. Filters without that flag can also come by `prctl`.
     const NEW_LISTENER: u32 = 1 << 3;
-    filter.rule(
-        libc::SYS_seccomp,
-        vec![when(vec![masked(1, NEW_LISTENER, &[0])], ALLOW)],
-        DENIED,
-    );
+    filter.rule(libc::SYS_seccomp, vec![when(vec![masked(1, NEW_LISTENER, &[0])], ALLOW)], DENIED);
 }
 
 /// `mknod`: files, FIFOs and sockets, no devices. A type of 0 is a regular file.
 fn limit_files(filter: &mut Filter) {
     let types = [0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK];
     for (number, mode) in [(libc::SYS_mknod, 1), (libc::SYS_mknodat, 2)] {
-        let plain = Comparison {
-            argument: mode,
-            half: Half::Low,
-            mask: libc::S_IFMT,
-            values: types.to_vec(),
-        };
+        let plain = Comparison { argument: mode, half: Half::Low, mask: libc::S_IFMT, values: types.to_vec() };
         filter.rule(number, vec![when(vec![plain], ALLOW)], DENIED);
     }
 }
@@ -286,26 +257,17 @@ fn limit_terminals(filter: &mut Filter) {
     const REQUESTS: [u32; 4] = [0x5412, 0x541c, 0x541d, 0x5423];
     // The keyboard and virtual-terminal requests of the console, 0x4Bxx and 0x56xx: `KDSKBSENT` puts words into a key.
     const FAMILIES: [u32; 2] = [0x4b00, 0x5600];
-    let requests = Comparison {
-        argument: 1,
-        half: Half::Low,
-        mask: u32::MAX,
-        values: REQUESTS.to_vec(),
-    };
+    let requests = Comparison { argument: 1, half: Half::Low, mask: u32::MAX, values: REQUESTS.to_vec() };
     let families = masked(1, 0xffff_ff00, &FAMILIES);
-    filter.rule(
-        libc::SYS_ioctl,
-        vec![when(vec![requests], DENIED), when(vec![families], DENIED)],
-        ALLOW,
-    );
+    filter.rule(libc::SYS_ioctl, vec![when(vec![requests], DENIED), when(vec![families], DENIED)], ALLOW);
 }
 
 /// `socket`: Unix, TCP and UDP. All other families and protocols load kernel modules for the asking (vsock reaches the host
 /// of a virtual machine; packet, netlink, SCTP and the like are where local exploits come from).
 fn limit_sockets(filter: &mut Filter) {
     use libc::{
-        AF_INET, AF_INET6, AF_UNIX, EAFNOSUPPORT, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
-        IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
+        AF_INET, AF_INET6, AF_UNIX, EAFNOSUPPORT, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT, IPPROTO_TCP,
+        IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
     };
     // The low four bits are the type; `SOCK_NONBLOCK` and `SOCK_CLOEXEC` are above.
     const TYPE: u32 = 0xf;
@@ -314,39 +276,20 @@ fn limit_sockets(filter: &mut Filter) {
     let internet = || low(0, &[AF_INET, AF_INET6]);
     let known = || low(0, &[AF_UNIX, AF_INET, AF_INET6]);
     let cases = vec![
-        when(
-            vec![unix(), kind(&[SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET])],
-            ALLOW,
-        ),
-        when(
-            vec![internet(), kind(&[SOCK_STREAM]), low(2, &[0, IPPROTO_TCP])],
-            ALLOW,
-        ),
-        when(
-            vec![internet(), kind(&[SOCK_DGRAM]), low(2, &[0, IPPROTO_UDP])],
-            ALLOW,
-        ),
+        when(vec![unix(), kind(&[SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET])], ALLOW),
+        when(vec![internet(), kind(&[SOCK_STREAM]), low(2, &[0, IPPROTO_TCP])], ALLOW),
+        when(vec![internet(), kind(&[SOCK_DGRAM]), low(2, &[0, IPPROTO_UDP])], ALLOW),
         // Languages that try multipath TCP first go on with TCP on this error.
-        when(
-            vec![internet(), kind(&[SOCK_STREAM, SOCK_DGRAM])],
-            errno(EPROTONOSUPPORT),
-        ),
+        when(vec![internet(), kind(&[SOCK_STREAM, SOCK_DGRAM])], errno(EPROTONOSUPPORT)),
         when(vec![internet(), kind(&[SOCK_RAW])], DENIED),
         when(vec![known()], errno(ESOCKTNOSUPPORT)),
     ];
     filter.rule(libc::SYS_socket, cases, errno(EAFNOSUPPORT));
 
     // Pairs exist for Unix sockets only; this is what the kernel says for internet families.
-    let pair = when(
-        vec![unix(), kind(&[SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET])],
-        ALLOW,
-    );
+    let pair = when(vec![unix(), kind(&[SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET])], ALLOW);
     let other_type = when(vec![unix()], errno(ESOCKTNOSUPPORT));
-    filter.rule(
-        libc::SYS_socketpair,
-        vec![pair, other_type],
-        errno(EOPNOTSUPP),
-    );
+    filter.rule(libc::SYS_socketpair, vec![pair, other_type], errno(EOPNOTSUPP));
 }
 
 /// `prctl`: the options that ordinary programs use; the others answer as in a kernel that does not know them.
@@ -393,10 +336,7 @@ fn limit_attributes(filter: &mut Filter) {
     // `PR_SET_MM` forges what `/proc` shows of a process. `PR_SCHED_CORE` and `PR_SET_SPECULATION_CTRL` weaken what keeps
     // side channels shut, `PR_SET_MEMORY_MERGE` opens one (see `madvise`).
     let privileged = [PR_SET_MM, PR_SCHED_CORE, PR_SET_SPECULATION_CTRL];
-    let cases = vec![
-        when(vec![low(0, &options)], ALLOW),
-        when(vec![low(0, &privileged)], DENIED),
-    ];
+    let cases = vec![when(vec![low(0, &options)], ALLOW), when(vec![low(0, &privileged)], DENIED)];
     filter.rule(SYS_prctl, cases, errno(EINVAL));
 }
 
@@ -411,12 +351,7 @@ fn low(argument: u8, values: &[i32]) -> Comparison {
 
 /// The bits of `mask` of the argument's low half are one of `values`.
 fn masked(argument: u8, mask: u32, values: &[u32]) -> Comparison {
-    Comparison {
-        argument,
-        half: Half::Low,
-        mask,
-        values: values.to_vec(),
-    }
+    Comparison { argument, half: Half::Low, mask, values: values.to_vec() }
 }
 
 fn unsigned(values: &[i32]) -> Vec<u32> {

@@ -23,11 +23,7 @@ impl Call {
     fn native(number: c_long, arguments: &[u64]) -> Self {
         let mut all = [0; 6];
         all[..arguments.len()].copy_from_slice(arguments);
-        Self {
-            number: u32::try_from(number).expect("a call number"),
-            arch: ARCH_X86_64,
-            arguments: all,
-        }
+        Self { number: u32::try_from(number).expect("a call number"), arch: ARCH_X86_64, arguments: all }
     }
 
     fn bytes(&self) -> [u8; 64] {
@@ -55,15 +51,9 @@ fn decide(filter: &Filter, call: &Call) -> Action {
             Half::Low => argument & 0xffff_ffff,
             Half::High => argument >> 32,
         };
-        comparison
-            .values
-            .iter()
-            .any(|value| half & u64::from(comparison.mask) == u64::from(*value))
+        comparison.values.iter().any(|value| half & u64::from(comparison.mask) == u64::from(*value))
     };
-    rule.cases
-        .iter()
-        .find(|case| case.all.iter().all(holds))
-        .map_or(rule.otherwise, |case| case.action)
+    rule.cases.iter().find(|case| case.all.iter().all(holds)).map_or(rule.otherwise, |case| case.action)
 }
 
 /// Runs a program as the kernel does; panics where the kernel would refuse to load it. Says the result and the steps taken.
@@ -77,8 +67,7 @@ fn run(program: &Program, call: &Call) -> (u32, usize) {
         match code {
             LOAD => {
                 let offset = k as usize;
-                word =
-                    u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("four bytes"));
+                word = u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("four bytes"));
             }
             AND => word &= k,
             JUMP => at += k as usize,
@@ -103,36 +92,23 @@ fn check(program: &Program) {
         let next: &[usize] = match instruction.code {
             RETURN => &[],
             JUMP => &[instruction.k as usize],
-            EQUAL | AT_LEAST | ANY_BIT => {
-                &[usize::from(instruction.jt), usize::from(instruction.jf)]
-            }
+            EQUAL | AT_LEAST | ANY_BIT => &[usize::from(instruction.jt), usize::from(instruction.jf)],
             LOAD => {
-                assert!(
-                    instruction.k % 4 == 0 && instruction.k < 64,
-                    "load of {} at {at}",
-                    instruction.k
-                );
+                assert!(instruction.k % 4 == 0 && instruction.k < 64, "load of {} at {at}", instruction.k);
                 &[0]
             }
             AND => &[0],
             code => panic!("instruction {code:#x} at {at}"),
         };
         for skip in next {
-            assert!(
-                at + 1 + skip < length,
-                "instruction {at} jumps past the end"
-            );
+            assert!(at + 1 + skip < length, "instruction {at} jumps past the end");
             reached[at + 1 + skip] = true;
         }
     }
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    prop_oneof![
-        Just(Action::Allow),
-        Just(Action::Kill),
-        (0_u16..4).prop_map(Action::Errno)
-    ]
+    prop_oneof![Just(Action::Allow), Just(Action::Kill), (0_u16..4).prop_map(Action::Errno)]
 }
 
 /// Few different values, so that comparisons often hold.
@@ -143,40 +119,22 @@ fn half_value() -> impl Strategy<Value = u32> {
 fn comparison() -> impl Strategy<Value = Comparison> {
     let half = prop_oneof![Just(Half::Low), Just(Half::High)];
     let mask = prop_oneof![Just(u32::MAX), Just(0xf), Just(0xffff_ff00), any::<u32>()];
-    (
-        0_u8..6,
-        half,
-        mask,
-        prop::collection::vec(half_value(), 0..5),
-    )
-        .prop_map(|(argument, half, mask, values)| Comparison {
-            argument,
-            half,
-            mask,
-            values,
-        })
+    (0_u8..6, half, mask, prop::collection::vec(half_value(), 0..5))
+        .prop_map(|(argument, half, mask, values)| Comparison { argument, half, mask, values })
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
-    let case = (prop::collection::vec(comparison(), 0..4), action())
-        .prop_map(|(all, action)| Case { all, action });
+    let case = (prop::collection::vec(comparison(), 0..4), action()).prop_map(|(all, action)| Case { all, action });
     let cases = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(case, 0..6)];
     (cases, action()).prop_map(|(cases, otherwise)| Rule { cases, otherwise })
 }
 
 /// Up to 200 rules, so that programs are longer than a conditional jump reaches.
 fn filter() -> impl Strategy<Value = Filter> {
-    let numbers = prop_oneof![8 => 0_u32..600, 1 => any::<u32>().prop_map(|number| number & !X32_BIT & (u32::MAX >> 1))];
-    (
-        action(),
-        action(),
-        prop::collection::btree_map(numbers, rule(), 0..200),
-    )
-        .prop_map(|(default, foreign, rules)| Filter {
-            default,
-            foreign,
-            rules,
-        })
+    let numbers =
+        prop_oneof![8 => 0_u32..600, 1 => any::<u32>().prop_map(|number| number & !X32_BIT & (u32::MAX >> 1))];
+    (action(), action(), prop::collection::btree_map(numbers, rule(), 0..200))
+        .prop_map(|(default, foreign, rules)| Filter { default, foreign, rules })
 }
 
 fn argument() -> impl Strategy<Value = u64> {
@@ -228,29 +186,15 @@ fn a_program_longer_than_a_jump_reaches_is_still_right() {
     // Alternating actions forbid merging: 1200 segments, the outer branches need jumps over more than 255 instructions.
     let mut filter = Filter::new(Action::Kill, Action::Errno(38));
     for number in 0..1200 {
-        let action = if number % 2 == 0 {
-            Action::Allow
-        } else {
-            Action::Errno(1)
-        };
+        let action = if number % 2 == 0 { Action::Allow } else { Action::Errno(1) };
         filter.rule(number, Vec::new(), action);
     }
     let program = compile(&filter);
     check(&program);
-    assert!(
-        program
-            .instructions
-            .iter()
-            .any(|instruction| instruction.code == JUMP),
-        "no long jump was needed"
-    );
+    assert!(program.instructions.iter().any(|instruction| instruction.code == JUMP), "no long jump was needed");
     for number in 0..1300 {
         let call = Call::native(number, &[]);
-        assert_eq!(
-            run(&program, &call).0,
-            decide(&filter, &call).encode(),
-            "{number}"
-        );
+        assert_eq!(run(&program, &call).0, decide(&filter, &call).encode(), "{number}");
     }
 }
 
@@ -259,20 +203,12 @@ fn the_standard_filter_is_small_and_sound() {
     let program = compile(&standard());
     check(&program);
     let length = program.instructions.len();
-    let steps = (0..512)
-        .map(|number| run(&program, &Call::native(number, &[])).1)
-        .max()
-        .expect("calls");
+    let steps = (0..512).map(|number| run(&program, &Call::native(number, &[])).1).max().expect("calls");
     println!("{length} instructions, at most {steps} steps for a call without arguments");
     assert!(length < 400, "{length} instructions");
     assert!(steps <= 64, "{steps} steps"); // `prctl` compares its options one by one
-    for number in [
-        SYS_read, SYS_write, SYS_futex, SYS_mmap, SYS_openat, SYS_rseq,
-    ] {
-        assert!(
-            run(&program, &Call::native(number, &[])).1 <= 14,
-            "call {number}"
-        );
+    for number in [SYS_read, SYS_write, SYS_futex, SYS_mmap, SYS_openat, SYS_rseq] {
+        assert!(run(&program, &Call::native(number, &[])).1 <= 14, "call {number}");
     }
 }
 
@@ -280,20 +216,8 @@ fn the_standard_filter_is_small_and_sound() {
 fn words_of_arguments_lie_where_the_kernel_puts_them() {
     let call = Call::native(0, &[0, 0x1122_3344_5566_7788]);
     for (half, value) in [(Half::Low, 0x5566_7788), (Half::High, 0x1122_3344)] {
-        let offset = word_offset(&Comparison {
-            argument: 1,
-            half,
-            mask: u32::MAX,
-            values: Vec::new(),
-        }) as usize;
-        assert_eq!(
-            u32::from_le_bytes(
-                call.bytes()[offset..offset + 4]
-                    .try_into()
-                    .expect("four bytes")
-            ),
-            value
-        );
+        let offset = word_offset(&Comparison { argument: 1, half, mask: u32::MAX, values: Vec::new() }) as usize;
+        assert_eq!(u32::from_le_bytes(call.bytes()[offset..offset + 4].try_into().expect("four bytes")), value);
     }
 }
 
@@ -302,11 +226,7 @@ fn expect(cases: &[(&str, c_long, &[u64], Action)]) {
     let program = compile(&standard());
     for (name, number, arguments, action) in cases {
         let got = run(&program, &Call::native(*number, arguments)).0;
-        assert_eq!(
-            got,
-            action.encode(),
-            "{name}: {got:#x} instead of {action:?}"
-        );
+        assert_eq!(got, action.encode(), "{name}: {got:#x} instead of {action:?}");
     }
 }
 
@@ -359,11 +279,7 @@ fn dangerous_calls_are_refused() {
     ]);
     expect(calls![Action::Errno(0); SYS_sync]);
     // Calls that the kernel may learn: `cachestat`, `statmount`, and some future one.
-    expect(&[
-        ("451", 451, &[], ENOSYS_),
-        ("457", 457, &[], ENOSYS_),
-        ("599", 599, &[], ENOSYS_),
-    ]);
+    expect(&[("451", 451, &[], ENOSYS_), ("457", 457, &[], ENOSYS_), ("599", 599, &[], ENOSYS_)]);
 }
 
 #[test]
@@ -378,94 +294,29 @@ fn arguments_decide_about_some_calls() {
         ("fork", SYS_clone, &[0x0120_0011], ALLOW),
         ("posix_spawn", SYS_clone, &[0x4111], ALLOW),
         ("vfork of a sibling", SYS_clone, &[VFORK_SIBLING], ALLOW),
-        (
-            "new user namespace",
-            SYS_clone,
-            &[flag(CLONE_NEWUSER) | 17],
-            EPERM_,
-        ),
-        (
-            "new mount namespace",
-            SYS_clone,
-            &[flag(CLONE_NEWNS)],
-            EPERM_,
-        ),
-        (
-            "new pid namespace",
-            SYS_clone,
-            &[flag(CLONE_NEWPID)],
-            EPERM_,
-        ),
-        (
-            "new network namespace",
-            SYS_clone,
-            &[flag(CLONE_NEWNET) | HIGH],
-            EPERM_,
-        ),
-        (
-            "new ipc namespace",
-            SYS_clone,
-            &[flag(CLONE_NEWIPC) | THREAD],
-            EPERM_,
-        ),
-        (
-            "new uts namespace",
-            SYS_clone,
-            &[flag(CLONE_NEWUTS)],
-            EPERM_,
-        ),
-        (
-            "new cgroup namespace",
-            SYS_clone,
-            &[flag(CLONE_NEWCGROUP)],
-            EPERM_,
-        ),
-        (
-            "untraced child",
-            SYS_clone,
-            &[flag(CLONE_UNTRACED) | 17],
-            EPERM_,
-        ),
+        ("new user namespace", SYS_clone, &[flag(CLONE_NEWUSER) | 17], EPERM_),
+        ("new mount namespace", SYS_clone, &[flag(CLONE_NEWNS)], EPERM_),
+        ("new pid namespace", SYS_clone, &[flag(CLONE_NEWPID)], EPERM_),
+        ("new network namespace", SYS_clone, &[flag(CLONE_NEWNET) | HIGH], EPERM_),
+        ("new ipc namespace", SYS_clone, &[flag(CLONE_NEWIPC) | THREAD], EPERM_),
+        ("new uts namespace", SYS_clone, &[flag(CLONE_NEWUTS)], EPERM_),
+        ("new cgroup namespace", SYS_clone, &[flag(CLONE_NEWCGROUP)], EPERM_),
+        ("untraced child", SYS_clone, &[flag(CLONE_UNTRACED) | 17], EPERM_),
         ("TIOCGWINSZ", SYS_ioctl, &[0, 0x5413], ALLOW),
         ("TCGETS", SYS_ioctl, &[0, 0x5401], ALLOW),
         ("TIOCSCTTY", SYS_ioctl, &[0, 0x540e], ALLOW),
         ("FIONBIO", SYS_ioctl, &[0, 0x5421], ALLOW),
         ("TIOCSTI", SYS_ioctl, &[0, 0x5412], EPERM_),
-        (
-            "TIOCSTI with a high bit",
-            SYS_ioctl,
-            &[0, 0x1_0000_5412],
-            EPERM_,
-        ),
-        (
-            "TIOCSTI with all high bits",
-            SYS_ioctl,
-            &[0, 0xffff_ffff_0000_5412],
-            EPERM_,
-        ),
+        ("TIOCSTI with a high bit", SYS_ioctl, &[0, 0x1_0000_5412], EPERM_),
+        ("TIOCSTI with all high bits", SYS_ioctl, &[0, 0xffff_ffff_0000_5412], EPERM_),
         ("TIOCLINUX", SYS_ioctl, &[0, 0x541c], EPERM_),
-        (
-            "TIOCLINUX with high bits",
-            SYS_ioctl,
-            &[0, HIGH | 0x541c],
-            EPERM_,
-        ),
+        ("TIOCLINUX with high bits", SYS_ioctl, &[0, HIGH | 0x541c], EPERM_),
         ("TIOCCONS", SYS_ioctl, &[0, 0x541d], EPERM_),
         ("TIOCSETD", SYS_ioctl, &[0, 0x5423], EPERM_),
         ("KDSKBSENT", SYS_ioctl, &[0, 0x4b49], EPERM_),
-        (
-            "VT_DISALLOCATE with high bits",
-            SYS_ioctl,
-            &[0, HIGH | 0x5608],
-            EPERM_,
-        ),
+        ("VT_DISALLOCATE with high bits", SYS_ioctl, &[0, HIGH | 0x5608], EPERM_),
         ("unix stream", SYS_socket, &[1, 1], ALLOW),
-        (
-            "unix seqpacket, close-on-exec",
-            SYS_socket,
-            &[1, 5 | 0o2_000_000],
-            ALLOW,
-        ),
+        ("unix seqpacket, close-on-exec", SYS_socket, &[1, 5 | 0o2_000_000], ALLOW),
         ("tcp", SYS_socket, &[2, 1, 6], ALLOW),
         ("tcp, non-blocking", SYS_socket, &[10, 1 | 0o4000, 0], ALLOW),
         ("udp", SYS_socket, &[10, 2, 17], ALLOW),
@@ -473,94 +324,34 @@ fn arguments_decide_about_some_calls() {
         ("sctp stream", SYS_socket, &[2, 1, 132], Action::Errno(93)),
         ("ping socket", SYS_socket, &[2, 2, 1], Action::Errno(93)),
         ("raw", SYS_socket, &[2, 3, 255], EPERM_),
-        (
-            "raw with flags",
-            SYS_socket,
-            &[10, 3 | 0o2_004_000, 58],
-            EPERM_,
-        ),
-        (
-            "sctp seqpacket",
-            SYS_socket,
-            &[2, 5, 132],
-            Action::Errno(94),
-        ),
+        ("raw with flags", SYS_socket, &[10, 3 | 0o2_004_000, 58], EPERM_),
+        ("sctp seqpacket", SYS_socket, &[2, 5, 132], Action::Errno(94)),
         ("dccp", SYS_socket, &[2, 6, 33], Action::Errno(94)),
         ("netlink", SYS_socket, &[16, 3, 0], Action::Errno(97)),
         ("packet", SYS_socket, &[17, 3, 0], Action::Errno(97)),
         ("vsock", SYS_socket, &[40, 1, 0], Action::Errno(97)),
-        (
-            "vsock with high bits",
-            SYS_socket,
-            &[HIGH | 40, 1, 0],
-            Action::Errno(97),
-        ),
+        ("vsock with high bits", SYS_socket, &[HIGH | 40, 1, 0], Action::Errno(97)),
         ("alg", SYS_socket, &[38, 5, 0], Action::Errno(97)),
-        (
-            "pair of unix sockets",
-            SYS_socketpair,
-            &[1, 1 | 0o2_000_000],
-            ALLOW,
-        ),
-        (
-            "pair of tcp sockets",
-            SYS_socketpair,
-            &[2, 1],
-            Action::Errno(95),
-        ),
-        (
-            "pair of tipc sockets",
-            SYS_socketpair,
-            &[30, 1],
-            Action::Errno(95),
-        ),
+        ("pair of unix sockets", SYS_socketpair, &[1, 1 | 0o2_000_000], ALLOW),
+        ("pair of tcp sockets", SYS_socketpair, &[2, 1], Action::Errno(95)),
+        ("pair of tipc sockets", SYS_socketpair, &[30, 1], Action::Errno(95)),
         ("file", SYS_mknod, &[0, 0o100_644], ALLOW),
         ("file, no type", SYS_mknodat, &[0, 0, 0o644], ALLOW),
         ("fifo", SYS_mknod, &[0, 0o010_600], ALLOW),
         ("socket", SYS_mknodat, &[0, 0, 0o140_600], ALLOW),
         ("block device", SYS_mknod, &[0, 0o060_600], EPERM_),
         ("character device", SYS_mknodat, &[0, 0, 0o020_600], EPERM_),
-        (
-            "character device with high bits",
-            SYS_mknodat,
-            &[0, 0, HIGH | 0o020_600],
-            EPERM_,
-        ),
+        ("character device with high bits", SYS_mknodat, &[0, 0, HIGH | 0o020_600], EPERM_),
         ("personality query", SYS_personality, &[0xffff_ffff], ALLOW),
         ("personality PER_LINUX32", SYS_personality, &[8], ALLOW),
         ("personality UNAME26", SYS_personality, &[0x2_0000], ALLOW),
-        (
-            "personality READ_IMPLIES_EXEC",
-            SYS_personality,
-            &[0x40_0000],
-            EPERM_,
-        ),
-        (
-            "personality ADDR_NO_RANDOMIZE",
-            SYS_personality,
-            &[0x4_0000],
-            EPERM_,
-        ),
-        (
-            "personality MMAP_PAGE_ZERO",
-            SYS_personality,
-            &[0x10_0000],
-            EPERM_,
-        ),
+        ("personality READ_IMPLIES_EXEC", SYS_personality, &[0x40_0000], EPERM_),
+        ("personality ADDR_NO_RANDOMIZE", SYS_personality, &[0x4_0000], EPERM_),
+        ("personality MMAP_PAGE_ZERO", SYS_personality, &[0x10_0000], EPERM_),
         ("seccomp filter", SYS_seccomp, &[1, 0], ALLOW),
-        (
-            "seccomp filter for all threads",
-            SYS_seccomp,
-            &[1, 1],
-            ALLOW,
-        ),
+        ("seccomp filter for all threads", SYS_seccomp, &[1, 1], ALLOW),
         ("seccomp listener", SYS_seccomp, &[1, 8], EPERM_),
-        (
-            "seccomp listener among other flags",
-            SYS_seccomp,
-            &[1, 0x19 | HIGH],
-            EPERM_,
-        ),
+        ("seccomp listener among other flags", SYS_seccomp, &[1, 0x19 | HIGH], EPERM_),
         ("PR_SET_NAME", SYS_prctl, &[15], ALLOW),
         ("PR_SET_PDEATHSIG", SYS_prctl, &[1], ALLOW),
         ("PR_SET_NO_NEW_PRIVS", SYS_prctl, &[38], ALLOW),
@@ -572,12 +363,7 @@ fn arguments_decide_about_some_calls() {
         ("PR_SET_MEMORY_MERGE", SYS_prctl, &[67], Action::Errno(22)),
         ("an unknown option", SYS_prctl, &[9999], Action::Errno(22)),
         ("MADV_DONTNEED", SYS_madvise, &[0, 0, 4], ALLOW),
-        (
-            "MADV_MERGEABLE",
-            SYS_madvise,
-            &[0, 0, 12],
-            Action::Errno(22),
-        ),
+        ("MADV_MERGEABLE", SYS_madvise, &[0, 0, 12], Action::Errno(22)),
     ]);
 }
 
@@ -586,18 +372,10 @@ fn other_instruction_sets_are_absent() {
     let program = compile(&standard());
     for number in (0..600).chain([u32::MAX]) {
         for arch in [ARCH_I386, ARCH_AARCH64, 0] {
-            let call = Call {
-                number,
-                arch,
-                arguments: [0; 6],
-            };
+            let call = Call { number, arch, arguments: [0; 6] };
             assert_eq!(run(&program, &call).0, ENOSYS_.encode(), "{call:?}");
         }
-        let x32 = Call {
-            number: number | X32_BIT,
-            arch: ARCH_X86_64,
-            arguments: [0; 6],
-        };
+        let x32 = Call { number: number | X32_BIT, arch: ARCH_X86_64, arguments: [0; 6] };
         assert_eq!(run(&program, &x32).0, ENOSYS_.encode(), "{x32:?}");
     }
 }
