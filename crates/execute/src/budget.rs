@@ -22,18 +22,13 @@ pub(crate) struct Allowance {
 
 impl Budget {
     pub(crate) const fn new(whole: Duration) -> Self {
-        Self {
-            left: whole.as_secs_f64(),
-        }
+        Self { left: whole.as_secs_f64() }
     }
 
     /// The limit of a command that asks for `own`: the smaller of the two, its own when they are equal.
     pub(crate) fn allow(self, own: Option<Duration>) -> Allowance {
         match own {
-            Some(own) if own.as_secs_f64() <= self.left => Allowance {
-                limit: TimeLimit::Own,
-                time: own,
-            },
+            Some(own) if own.as_secs_f64() <= self.left => Allowance { limit: TimeLimit::Own, time: own },
             _ => Allowance {
                 limit: TimeLimit::Budget(self.left),
                 // Negative when earlier commands took longer than they were allowed, by the time it took to end them.
@@ -53,22 +48,12 @@ mod tests {
     use super::*;
 
     fn own(seconds: f64) -> Allowance {
-        Allowance {
-            limit: TimeLimit::Own,
-            time: Duration::from_secs_f64(seconds),
-        }
+        Allowance { limit: TimeLimit::Own, time: Duration::from_secs_f64(seconds) }
     }
 
     fn budget(seconds: f64) -> Allowance {
-        let time = if seconds > 0.0 {
-            Duration::from_secs_f64(seconds)
-        } else {
-            Duration::ZERO
-        };
-        Allowance {
-            limit: TimeLimit::Budget(seconds),
-            time,
-        }
+        let time = if seconds > 0.0 { Duration::from_secs_f64(seconds) } else { Duration::ZERO };
+        Allowance { limit: TimeLimit::Budget(seconds), time }
     }
 
     #[test]

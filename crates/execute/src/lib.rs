@@ -16,10 +16,7 @@ pub mod settings;
 mod tasks;
 
 pub use error::{ExecuteError, NotReady, StartError};
-pub use facts::{
-    DiskRates, HostSpecifications, HostUsage, NetworkRates, SandboxSpecifications, Specifications,
-    Usage,
-};
+pub use facts::{DiskRates, HostSpecifications, HostUsage, NetworkRates, SandboxSpecifications, Specifications, Usage};
 pub use libraries::{Libraries, LibraryUpdate};
 pub use member::{Member, MemberContent};
 pub use request::{Command, Request};

@@ -37,10 +37,7 @@ impl Member {
         source: impl AsyncRead + Unpin,
         spool: impl Future<Output = Result<std::fs::File, ExecuteError>>,
     ) -> Result<Self, ExecuteError> {
-        let failed = |source| ExecuteError::Io {
-            step: "taking a file out of an environment",
-            source,
-        };
+        let failed = |source| ExecuteError::Io { step: "taking a file out of an environment", source };
         let mut source = source.take(size);
         let (place, taken) = if size <= IN_MEMORY {
             let mut bytes = Vec::new();
@@ -48,9 +45,7 @@ impl Member {
             (Place::Memory(Cursor::new(bytes)), taken as u64)
         } else {
             let mut file = tokio::fs::File::from_std(spool.await?);
-            let taken = tokio::io::copy(&mut source, &mut file)
-                .await
-                .map_err(failed)?;
+            let taken = tokio::io::copy(&mut source, &mut file).await.map_err(failed)?;
             file.flush().await.map_err(failed)?;
             file.rewind().await.map_err(failed)?;
             (Place::Spool(file), taken)
@@ -58,19 +53,12 @@ impl Member {
         if taken < size {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));
         }
-        Ok(Self {
-            size,
-            content: MemberContent(place),
-        })
+        Ok(Self { size, content: MemberContent(place) })
     }
 }
 
 impl AsyncRead for MemberContent {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
             Place::Memory(bytes) => Pin::new(bytes).poll_read(cx, buffer),
             Place::Spool(file) => Pin::new(file).poll_read(cx, buffer),
@@ -83,9 +71,7 @@ mod tests {
     use super::*;
 
     async fn check(size: u64, available: usize) -> Option<(Vec<u8>, bool)> {
-        let bytes: Vec<u8> = (0..available)
-            .map(|i| u8::try_from(i % 251).unwrap())
-            .collect();
+        let bytes: Vec<u8> = (0..available).map(|i| u8::try_from(i % 251).unwrap()).collect();
         let mut spooled = false;
         let spool = async {
             spooled = true;
@@ -102,12 +88,9 @@ mod tests {
     #[tokio::test]
     async fn exactly_the_size_is_taken_wherever_it_is_kept() {
         let small = usize::try_from(IN_MEMORY).unwrap();
-        for (size, available, spooled) in [
-            (0, 0, false),
-            (5, 9, false),
-            (small, small, false),
-            (small + 1, small + 9, true),
-        ] {
+        for (size, available, spooled) in
+            [(0, 0, false), (5, 9, false), (small, small, false), (small + 1, small + 9, true)]
+        {
             let (content, found) = check(size as u64, available).await.unwrap();
             assert_eq!((content.len(), found), (size, spooled));
         }

@@ -33,12 +33,7 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     pub(crate) async fn of_this_machine(libraries: PathBuf, cpus: u32) -> Self {
-        Self {
-            libraries,
-            locale: locale().await,
-            cpus,
-            packages: Path::new(PACKAGES).is_dir(),
-        }
+        Self { libraries, locale: locale().await, cpus, packages: Path::new(PACKAGES).is_dir() }
     }
 }
 
@@ -76,15 +71,9 @@ pub(crate) fn specifications(policy: &Policy, count: usize, cpus: u32) -> Sandbo
     let per_cent = limits.cpu_percent;
     SandboxSpecifications {
         count: within_16_bits(count),
-        cpus: within_16_bits(if per_cent == 0 {
-            cpus
-        } else {
-            per_cent.div_ceil(100).min(cpus)
-        }),
+        cpus: within_16_bits(if per_cent == 0 { cpus } else { per_cent.div_ceil(100).min(cpus) }),
         cpu_period_us: TOLD_CPU_PERIOD_US,
-        cpu_quota_us: within_16_bits(
-            u64::from(per_cent) * u64::from(TOLD_CPU_PERIOD_US.unsigned_abs()) / 100,
-        ),
+        cpu_quota_us: within_16_bits(u64::from(per_cent) * u64::from(TOLD_CPU_PERIOD_US.unsigned_abs()) / 100),
         cpu_shares: CPU_SHARES,
         memory_bytes: limits.memory,
         swap_bytes: limits.swap,
@@ -99,10 +88,7 @@ pub(crate) fn specifications(policy: &Policy, count: usize, cpus: u32) -> Sandbo
 /// American English, as the PremierLangage sandbox has, where the machine knows it; else the locale that every C library has,
 /// also in UTF-8.
 async fn locale() -> &'static str {
-    let list = tokio::process::Command::new("locale")
-        .arg("-a")
-        .kill_on_drop(true)
-        .output();
+    let list = tokio::process::Command::new("locale").arg("-a").kill_on_drop(true).output();
     match tokio::time::timeout(Duration::from_secs(5), list).await {
         Ok(Ok(output)) => best_locale(&String::from_utf8_lossy(&output.stdout)),
         // Without the program there are no other locales either, as with musl.
@@ -111,14 +97,8 @@ async fn locale() -> &'static str {
 }
 
 fn best_locale(known: &str) -> &'static str {
-    let is_american = |name: &str| {
-        name.eq_ignore_ascii_case("en_US.utf8") || name.eq_ignore_ascii_case("en_US.UTF-8")
-    };
-    if known.lines().map(str::trim).any(is_american) {
-        "en_US.UTF-8"
-    } else {
-        "C.UTF-8"
-    }
+    let is_american = |name: &str| name.eq_ignore_ascii_case("en_US.utf8") || name.eq_ignore_ascii_case("en_US.UTF-8");
+    if known.lines().map(str::trim).any(is_american) { "en_US.UTF-8" } else { "C.UTF-8" }
 }
 
 #[cfg(test)]
@@ -126,22 +106,13 @@ mod tests {
     use super::*;
 
     fn surroundings(packages: bool) -> Surroundings {
-        Surroundings {
-            libraries: "/data/libraries".into(),
-            locale: "C.UTF-8",
-            cpus: 4,
-            packages,
-        }
+        Surroundings { libraries: "/data/libraries".into(), locale: "C.UTF-8", cpus: 4, packages }
     }
 
     #[test]
     fn programs_find_the_external_libraries() {
         let policy = policy(&Settings::default(), &surroundings(false));
-        let mount = Mount {
-            source: "/data/libraries".into(),
-            target: "/utils/libs".into(),
-            access: Access::ReadOnly,
-        };
+        let mount = Mount { source: "/data/libraries".into(), target: "/utils/libs".into(), access: Access::ReadOnly };
         assert_eq!(policy.mounts, [mount]);
         assert!(policy.environment["PATH"].starts_with("/utils/libs/:/usr/"));
         assert_eq!(policy.environment["PYTHONPATH"], "/utils/libs/:");
@@ -170,27 +141,17 @@ mod tests {
     #[test]
     fn what_is_told_fits_16_bits() {
         let mut settings = Settings::default();
-        let told =
-            |settings: &Settings| specifications(&policy(settings, &surroundings(false)), 20, 4);
+        let told = |settings: &Settings| specifications(&policy(settings, &surroundings(false)), 20, 4);
         let unlimited = told(&settings);
-        assert_eq!(
-            (unlimited.count, unlimited.cpus, unlimited.cpu_quota_us),
-            (20, 4, 0)
-        );
+        assert_eq!((unlimited.count, unlimited.cpus, unlimited.cpu_quota_us), (20, 4, 0));
         assert_eq!(unlimited.io_bytes_per_second, None);
         settings.sandbox.cpu_percent = 150;
         settings.sandbox.processes = 100_000;
         let limited = told(&settings);
-        assert_eq!(
-            (limited.cpus, limited.cpu_period_us, limited.cpu_quota_us),
-            (2, 1000, 1500)
-        );
+        assert_eq!((limited.cpus, limited.cpu_period_us, limited.cpu_quota_us), (2, 1000, 1500));
         assert_eq!(limited.processes, i16::MAX);
         settings.sandbox.cpu_percent = u32::MAX;
-        assert_eq!(
-            (told(&settings).cpus, told(&settings).cpu_quota_us),
-            (4, i16::MAX)
-        );
+        assert_eq!((told(&settings).cpus, told(&settings).cpu_quota_us), (4, i16::MAX));
     }
 
     #[test]

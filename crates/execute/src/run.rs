@@ -32,12 +32,10 @@ pub(crate) async fn unpack(
     }
     if let Some(archive) = upload {
         let unpacked = sandbox.unpack(archive.into(), settings.archive_limits());
-        within("unpacking the archive", limit, unpacked)
-            .await?
-            .map_err(|error| match error {
-                AgentError::Refused(refusal) => ExecuteError::Archive(refusal),
-                error => of_agent(error),
-            })?;
+        within("unpacking the archive", limit, unpacked).await?.map_err(|error| match error {
+            AgentError::Refused(refusal) => ExecuteError::Archive(refusal),
+            error => of_agent(error),
+        })?;
     }
     Ok(())
 }
@@ -54,41 +52,25 @@ pub(crate) async fn run_commands(
         let allowance = budget.allow(command.timeout);
         let began = Instant::now();
         let outcome = if allowance.time.is_zero() {
-            not_started(End::LimitReached {
-                limit: Limit::WallTime,
-            })
+            not_started(End::LimitReached { limit: Limit::WallTime })
         } else if let Some(problem) = impossible(command, &request.variables) {
             not_started(problem)
         } else {
-            let variables = request
-                .variables
-                .iter()
-                .map(|(name, value)| (name.into(), value.into()));
+            let variables = request.variables.iter().map(|(name, value)| (name.into(), value.into()));
             let shell = belljar_sandbox::Command::shell(OsString::from(&command.script))
                 .environment(variables)
                 .wall_time(allowance.time);
             match sandbox.run(shell).await {
                 Ok(outcome) => outcome,
                 // Too long, for example: what was asked for cannot be run, like a script that is too long for the kernel.
-                Err(SandboxError::Command(message)) => {
-                    not_started(setup_failed(Errno::TOOBIG, message))
-                }
+                Err(SandboxError::Command(message)) => not_started(setup_failed(Errno::TOOBIG, message)),
                 Err(error) => return Err(of_sandbox(error)),
             }
         };
         let time = began.elapsed();
         budget.spend(time);
-        let last = ends_run(
-            &outcome,
-            command.ignore_failure,
-            request.stop_at_invalid_utf8,
-        );
-        executions.push(Execution {
-            command: index,
-            limit: allowance.limit,
-            time,
-            outcome,
-        });
+        let last = ends_run(&outcome, command.ignore_failure, request.stop_at_invalid_utf8);
+        executions.push(Execution { command: index, limit: allowance.limit, time, outcome });
         if last {
             break;
         }
@@ -102,9 +84,7 @@ fn ends_run(outcome: &Outcome, ignore_failure: bool, stop_at_invalid_utf8: bool)
     match outcome.end {
         // Not a failure of the command: it did not run, and the next one would not either.
         End::SetupFailed { .. } | End::Cancelled => true,
-        End::LimitReached {
-            limit: Limit::WallTime,
-        } => !ignore_failure,
+        End::LimitReached { limit: Limit::WallTime } => !ignore_failure,
         End::Exited { .. } | End::Signaled { .. } | End::LimitReached { .. } => {
             (!outcome.success() && !ignore_failure)
                 || (stop_at_invalid_utf8 && !(is_text(&outcome.stdout) && is_text(&outcome.stderr)))
@@ -118,19 +98,13 @@ fn impossible(command: &Command, variables: &[(String, String)]) -> Option<End> 
     if command.script.contains('\0') {
         return Some(problem("the command"));
     }
-    let broken = variables
-        .iter()
-        .any(|(name, value)| name.contains('\0') || value.contains('\0'));
+    let broken = variables.iter().any(|(name, value)| name.contains('\0') || value.contains('\0'));
     broken.then(|| problem("an environment variable"))
 }
 
 /// The end of a command that never ran.
 fn setup_failed(errno: Errno, message: String) -> End {
-    End::SetupFailed {
-        step: "execve".to_owned(),
-        errno: errno.raw_os_error(),
-        message,
-    }
+    End::SetupFailed { step: "execve".to_owned(), errno: errno.raw_os_error(), message }
 }
 
 fn not_started(end: End) -> Outcome {
@@ -155,19 +129,27 @@ pub(crate) async fn read_result(
     path: &str,
     settings: &Settings,
 ) -> Result<ResultFile, ExecuteError> {
+    if !is_possible_path(path) {
+        return Ok(ResultFile::Unavailable(Refusal::NotFound.to_string()));
+    }
     let read = sandbox.read_file(path, settings.max_result.bytes());
     match within("reading the result", settings.archive_timeout, read).await? {
         Ok(bytes) => Ok(ResultFile::Content(bytes)),
         Err(AgentError::Refused(refusal)) => Ok(ResultFile::Unavailable(refusal.to_string())),
-        Err(AgentError::TooLarge(max_bytes)) => Ok(ResultFile::Unavailable(
-            Refusal::TooLarge(max_bytes).to_string(),
-        )),
+        Err(AgentError::TooLarge(max_bytes)) => Ok(ResultFile::Unavailable(Refusal::TooLarge(max_bytes).to_string())),
         Err(AgentError::Failed { step, errno }) => {
             let cause = std::io::Error::from_raw_os_error(errno);
             Ok(ResultFile::Unavailable(format!("{step}: {cause}")))
         }
         Err(error) => Err(of_agent(error)),
     }
+}
+
+/// Whether the kernel could know a file by this name: at most `PATH_MAX`, with its zero byte at the end and nowhere else. What
+/// is longer does not even fit into the message that asks for it.
+pub(crate) fn is_possible_path(path: &str) -> bool {
+    const PATH_MAX: usize = 4096;
+    path.len() < PATH_MAX && !path.contains('\0')
 }
 
 /// Packs the working directory into the store, piece by piece.
@@ -180,9 +162,7 @@ pub(crate) async fn pack(
     let mut writer = blobs.writer(max_bytes);
     let (mut sink, mut source) = tokio::io::duplex(CHUNK);
     let pack = async {
-        let packed = sandbox
-            .pack(settings.compression_level, &mut sink, max_bytes)
-            .await;
+        let packed = sandbox.pack(settings.compression_level, &mut sink, max_bytes).await;
         drop(sink); // The end of what is to be stored.
         packed
     };
@@ -193,29 +173,19 @@ pub(crate) async fn pack(
             let length = source
                 .read(&mut chunk)
                 .await
-                .map_err(|source| ExecuteError::Io {
-                    step: "reading the packed environment",
-                    source,
-                })?;
+                .map_err(|source| ExecuteError::Io { step: "reading the packed environment", source })?;
             if length == 0 {
                 return Ok(writer);
             }
-            writer
-                .write(&chunk[..length])
-                .await
-                .map_err(|error| of_saving(error, max_bytes))?;
+            writer.write(&chunk[..length]).await.map_err(|error| of_saving(error, max_bytes))?;
         }
     };
     let both = async { tokio::join!(pack, store) };
-    let (packed, stored) =
-        within("packing the environment", settings.archive_timeout, both).await?;
+    let (packed, stored) = within("packing the environment", settings.archive_timeout, both).await?;
     // The store's failure is the cause of the other one.
     let writer = stored?;
     match packed {
-        Ok(_) => writer
-            .finish()
-            .await
-            .map_err(|error| of_saving(error, max_bytes)),
+        Ok(_) => writer.finish().await.map_err(|error| of_saving(error, max_bytes)),
         Err(AgentError::TooLarge(_)) => Err(ExecuteError::TooLargeToSave { max_bytes }),
         Err(error) => Err(of_agent(error)),
     }
@@ -227,18 +197,13 @@ pub(crate) async fn within<T>(
     limit: Duration,
     future: impl Future<Output = T>,
 ) -> Result<T, ExecuteError> {
-    tokio::time::timeout(limit, future)
-        .await
-        .map_err(|_| ExecuteError::Slow { step, limit })
+    tokio::time::timeout(limit, future).await.map_err(|_| ExecuteError::Slow { step, limit })
 }
 
 /// Whose fault it is that a saved archive cannot be read: never the caller's, who only named it.
 pub(crate) fn of_saved_archive(environment: EnvironmentId, error: AgentError) -> ExecuteError {
     match error {
-        AgentError::Refused(refusal) => ExecuteError::Unusable {
-            environment,
-            refusal,
-        },
+        AgentError::Refused(refusal) => ExecuteError::Unusable { environment, refusal },
         error => of_agent(error),
     }
 }
@@ -269,27 +234,16 @@ mod tests {
     use super::*;
 
     fn outcome(end: End, stdout: &[u8]) -> Outcome {
-        Outcome {
-            stdout: stdout.to_vec(),
-            ..not_started(end)
-        }
+        Outcome { stdout: stdout.to_vec(), ..not_started(end) }
     }
 
     #[test]
     fn what_ends_a_run() {
-        let out_of_time = End::LimitReached {
-            limit: Limit::WallTime,
-        };
-        let out_of_memory = End::LimitReached {
-            limit: Limit::Memory,
-        };
+        let out_of_time = End::LimitReached { limit: Limit::WallTime };
+        let out_of_memory = End::LimitReached { limit: Limit::Memory };
         let exited = |code| End::Exited { code };
         let killed = End::Signaled { signal: 9 };
-        let setup = End::SetupFailed {
-            step: "execve".to_owned(),
-            errno: 2,
-            message: String::new(),
-        };
+        let setup = End::SetupFailed { step: "execve".to_owned(), errno: 2, message: String::new() };
         // How it ended, its output; whether that ends the run: plainly, ignored, for text only, ignored for text only.
         for (end, stdout, expected) in [
             (exited(0), &b"text"[..], [false, false, false, false]),
@@ -315,11 +269,7 @@ mod tests {
 
     #[test]
     fn zero_bytes_cannot_be_given_to_programs() {
-        let command = |script: &str| Command {
-            script: script.to_owned(),
-            timeout: None,
-            ignore_failure: false,
-        };
+        let command = |script: &str| Command { script: script.to_owned(), timeout: None, ignore_failure: false };
         let variable = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
         for (script, variables, possible) in [
             ("true", vec![], true),
@@ -336,28 +286,11 @@ mod tests {
 
     #[test]
     fn failures_name_who_is_to_blame() {
-        let failed = |errno| {
-            of_agent(AgentError::Failed {
-                step: "writing a".to_owned(),
-                errno,
-            })
-        };
-        assert!(matches!(
-            failed(Errno::NOSPC.raw_os_error()),
-            ExecuteError::DoesNotFit
-        ));
-        assert!(matches!(
-            failed(Errno::IO.raw_os_error()),
-            ExecuteError::Sandbox(_)
-        ));
+        let failed = |errno| of_agent(AgentError::Failed { step: "writing a".to_owned(), errno });
+        assert!(matches!(failed(Errno::NOSPC.raw_os_error()), ExecuteError::DoesNotFit));
+        assert!(matches!(failed(Errno::IO.raw_os_error()), ExecuteError::Sandbox(_)));
         let too_large = of_saving(StoreError::TooLarge { limit: 5 }, 5);
-        assert!(matches!(
-            too_large,
-            ExecuteError::TooLargeToSave { max_bytes: 5 }
-        ));
-        assert!(matches!(
-            of_saving(StoreError::Stopped, 5),
-            ExecuteError::Store(_)
-        ));
+        assert!(matches!(too_large, ExecuteError::TooLargeToSave { max_bytes: 5 }));
+        assert!(matches!(of_saving(StoreError::Stopped, 5), ExecuteError::Store(_)));
     }
 }

@@ -49,11 +49,7 @@ impl Service {
     /// # Errors
     ///
     /// A setting makes no sense, the store or the directory of libraries cannot be used, or no sandboxes can be made.
-    pub async fn start(
-        launcher: &Launcher,
-        data: DataDirectory,
-        settings: Settings,
-    ) -> Result<Self, StartError> {
+    pub async fn start(launcher: &Launcher, data: DataDirectory, settings: Settings) -> Result<Self, StartError> {
         settings.validate().map_err(StartError::Setting)?;
         let environments = Environments::open(&data).await.map_err(StartError::Store)?;
         let libraries = tasks::library_directory(&data, &settings)?;
@@ -61,12 +57,8 @@ impl Service {
         let cpus = u32::try_from(machine.logical_cpus()).unwrap_or(u32::MAX);
         let surroundings = Surroundings::of_this_machine(libraries.clone(), cpus).await;
         let policy = policy::policy(&settings, &surroundings);
-        let pool_settings = PoolSettings {
-            size: settings.pool_size,
-            reuse: settings.sandbox.reuse,
-        };
-        let pool = Pool::new(launcher, policy, pool_settings)
-            .map_err(|error| StartError::Sandbox(Box::new(error)))?;
+        let pool_settings = PoolSettings { size: settings.pool_size, reuse: settings.sandbox.reuse };
+        let pool = Pool::new(launcher, policy, pool_settings).map_err(|error| StartError::Sandbox(Box::new(error)))?;
         let inner = Arc::new(Inner {
             listing: Cache::new(settings.libraries.listing_lifetime),
             settings,
@@ -121,9 +113,7 @@ impl Service {
         if request.save || request.result_path.is_some() {
             // Nothing that still runs may change what is read or packed.
             let settled = sandbox.settle();
-            run::within("ending what still runs", settings.archive_timeout, settled)
-                .await?
-                .map_err(run::of_sandbox)?;
+            run::within("ending what still runs", settings.archive_timeout, settled).await?.map_err(run::of_sandbox)?;
         }
         let result = match &request.result_path {
             Some(path) => Some(run::read_result(&mut sandbox, path, settings).await?),
@@ -139,21 +129,12 @@ impl Service {
         drop(sandbox);
         let saved = match packed {
             Some(blob) => {
-                let saved = self
-                    .0
-                    .environments
-                    .save(blob, settings.environment_lifetime)
-                    .await;
+                let saved = self.0.environments.save(blob, settings.environment_lifetime).await;
                 Some(saved.map_err(ExecuteError::Store)?)
             }
             None => None,
         };
-        Ok(Response {
-            executions,
-            total_time,
-            result,
-            saved,
-        })
+        Ok(Response { executions, total_time, result, saved })
     }
 
     /// Looks up a saved environment.
@@ -162,12 +143,7 @@ impl Service {
     ///
     /// [`ExecuteError::UnknownEnvironment`] when there is none, or it has expired; [`ExecuteError::Store`].
     pub async fn environment(&self, id: &EnvironmentId) -> Result<Environment, ExecuteError> {
-        let found = self
-            .0
-            .environments
-            .get(id)
-            .await
-            .map_err(ExecuteError::Store)?;
+        let found = self.0.environments.get(id).await.map_err(ExecuteError::Store)?;
         found.ok_or(ExecuteError::UnknownEnvironment(*id))
     }
 
@@ -176,10 +152,7 @@ impl Service {
     /// # Errors
     ///
     /// Those of [`Service::environment`].
-    pub async fn open_environment(
-        &self,
-        id: &EnvironmentId,
-    ) -> Result<(Environment, File), ExecuteError> {
+    pub async fn open_environment(&self, id: &EnvironmentId) -> Result<(Environment, File), ExecuteError> {
         let environment = self.environment(id).await?;
         match self.0.environments.open_archive(&environment).await {
             Ok(archive) => Ok((environment, archive)),
@@ -213,11 +186,7 @@ impl Service {
     pub async fn member_size(&self, id: &EnvironmentId, path: &str) -> Result<u64, ExecuteError> {
         let limit = self.0.settings.archive_timeout;
         let opened = self.open_member(id, path);
-        Ok(
-            run::within("looking for a file in an environment", limit, opened)
-                .await??
-                .0,
-        )
+        Ok(run::within("looking for a file in an environment", limit, opened).await??.0)
     }
 
     async fn open_member(
@@ -225,21 +194,17 @@ impl Service {
         id: &EnvironmentId,
         path: &str,
     ) -> Result<(u64, belljar_sandbox::MemberReader), ExecuteError> {
+        let unknown = || ExecuteError::UnknownFile { environment: *id, path: path.to_owned() };
         let (_, archive) = self.open_environment(id).await?;
+        if !run::is_possible_path(path) {
+            return Err(unknown());
+        }
         let sandbox = self.take().await?;
         let limits = self.0.settings.saved_archive_limits();
-        sandbox
-            .member(archive.into(), path, limits)
-            .await
-            .map_err(|error| match error {
-                AgentError::Refused(
-                    Refusal::NotFound | Refusal::NotAFile | Refusal::PathOutside(_),
-                ) => ExecuteError::UnknownFile {
-                    environment: *id,
-                    path: path.to_owned(),
-                },
-                error => run::of_saved_archive(*id, error),
-            })
+        sandbox.member(archive.into(), path, limits).await.map_err(|error| match error {
+            AgentError::Refused(Refusal::NotFound | Refusal::NotAFile | Refusal::PathOutside(_)) => unknown(),
+            error => run::of_saved_archive(*id, error),
+        })
     }
 
     /// Removes a saved environment before it expires.
@@ -277,27 +242,17 @@ impl Service {
     ///
     /// There was no sandbox to look in, or it failed.
     pub async fn libraries(&self) -> Result<Arc<Libraries>, ExecuteError> {
-        let listed = self
-            .0
-            .stopping
-            .run_until_cancelled(self.0.listing.get())
-            .await;
-        listed
-            .ok_or(ExecuteError::Stopping)?
-            .map_err(|failure| match &*failure {
-                NoListing::Busy => self.busy(),
-                NoListing::Failed(reason) => ExecuteError::Sandbox(reason.clone().into()),
-            })
+        let listed = self.0.stopping.run_until_cancelled(self.0.listing.get()).await;
+        listed.ok_or(ExecuteError::Stopping)?.map_err(|failure| match &*failure {
+            NoListing::Busy => self.busy(),
+            NoListing::Failed(reason) => ExecuteError::Sandbox(reason.clone().into()),
+        })
     }
 
     /// What became of the external libraries at their last update, in the order of the settings; empty before the first.
     #[must_use]
     pub fn library_updates(&self) -> Vec<LibraryUpdate> {
-        self.0
-            .updates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.updates.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the machine and its sandboxes are.
@@ -309,8 +264,7 @@ impl Service {
         let machine = self.0.machine.clone();
         let host = tokio::task::spawn_blocking(move || machine.specifications());
         let host = host.await.map_err(|_| ExecuteError::Stopping)?;
-        let sandbox =
-            policy::specifications(self.0.pool.policy(), self.0.settings.pool_size, self.0.cpus);
+        let sandbox = policy::specifications(self.0.pool.policy(), self.0.settings.pool_size, self.0.cpus);
         Ok(Specifications { host, sandbox })
     }
 
@@ -318,10 +272,7 @@ impl Service {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let pool = self.0.pool.status();
-        Usage {
-            host: self.0.sampler.usage(),
-            sandboxes_taken: within_16_bits(pool.size.saturating_sub(pool.idle)),
-        }
+        Usage { host: self.0.sampler.usage(), sandboxes_taken: within_16_bits(pool.size.saturating_sub(pool.idle)) }
     }
 
     /// The state of the sandboxes.
@@ -361,21 +312,15 @@ impl Service {
         if self.0.stopping.is_cancelled() {
             return Err(ExecuteError::Stopping);
         }
-        self.0
-            .pool
-            .take(self.0.settings.wait_for_sandbox)
-            .await
-            .map_err(|error| match error {
-                TakeError::Busy => self.busy(),
-                error => ExecuteError::Sandbox(Box::new(error)),
-            })
+        self.0.pool.take(self.0.settings.wait_for_sandbox).await.map_err(|error| match error {
+            TakeError::Busy => self.busy(),
+            error => ExecuteError::Sandbox(Box::new(error)),
+        })
     }
 
     /// Who waited in vain may as well wait as long again, and at least as long as short programs take.
     fn busy(&self) -> ExecuteError {
-        ExecuteError::Busy {
-            retry_after: self.0.settings.wait_for_sandbox.max(Duration::from_secs(1)),
-        }
+        ExecuteError::Busy { retry_after: self.0.settings.wait_for_sandbox.max(Duration::from_secs(1)) }
     }
 }
 

@@ -69,54 +69,28 @@ async fn update_libraries(inner: &Inner) {
 
 /// Lists the software that programs find, in a sandbox like theirs.
 async fn list_libraries(inner: &Inner) -> Result<Libraries, NoListing> {
-    let mut sandbox = inner
-        .pool
-        .take(inner.settings.wait_for_sandbox)
-        .await
-        .map_err(|error| match error {
-            TakeError::Busy => NoListing::Busy,
-            error => NoListing::Failed(error.to_string()),
-        })?;
+    let mut sandbox = inner.pool.take(inner.settings.wait_for_sandbox).await.map_err(|error| match error {
+        TakeError::Busy => NoListing::Busy,
+        error => NoListing::Failed(error.to_string()),
+    })?;
     let command = Command::shell(PROBE).wall_time(PROBE_TIMEOUT);
-    let outcome = sandbox
-        .run(command)
-        .await
-        .map_err(|error| NoListing::Failed(error.to_string()))?;
+    let outcome = sandbox.run(command).await.map_err(|error| NoListing::Failed(error.to_string()))?;
     Libraries::parse(&outcome.stdout).ok_or_else(|| {
-        let complaint: String = String::from_utf8_lossy(&outcome.stderr)
-            .chars()
-            .take(200)
-            .collect();
-        NoListing::Failed(format!(
-            "the list of software is incomplete: {:?}, {complaint:?}",
-            outcome.end
-        ))
+        let complaint: String = String::from_utf8_lossy(&outcome.stderr).chars().take(200).collect();
+        NoListing::Failed(format!("the list of software is incomplete: {:?}, {complaint:?}", outcome.end))
     })
 }
 
 /// The directory shown at `/utils/libs`, made where it is missing. The one in the data directory, which is nobody else's, is
 /// opened to all who can get there: programs in sandboxes, which are somebody else.
-pub(crate) fn library_directory(
-    data: &DataDirectory,
-    settings: &Settings,
-) -> Result<PathBuf, StartError> {
+pub(crate) fn library_directory(data: &DataDirectory, settings: &Settings) -> Result<PathBuf, StartError> {
     let ours = settings.libraries.directory.is_none();
-    let path = settings
-        .libraries
-        .directory
-        .clone()
-        .unwrap_or_else(|| data.libraries());
+    let path = settings.libraries.directory.clone().unwrap_or_else(|| data.libraries());
     let prepared = DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(&path)
-        .and_then(|()| {
-            if ours {
-                fs::set_permissions(&path, Permissions::from_mode(0o755))
-            } else {
-                Ok(())
-            }
-        })
+        .and_then(|()| if ours { fs::set_permissions(&path, Permissions::from_mode(0o755)) } else { Ok(()) })
         .and_then(|()| path.canonicalize());
     prepared.map_err(|source| StartError::Libraries { path, source })
 }

@@ -107,16 +107,8 @@ impl FromStr for ByteSize {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let bytes = parse(
-            text,
-            &SIZE_UNITS,
-            "size",
-            "bytes",
-            "B, K, M, G, T (and KiB to TiB), powers of 1024",
-        )?;
-        u64::try_from(bytes)
-            .map(Self)
-            .map_err(|_| UnitError::TooLarge(text.to_owned()))
+        let bytes = parse(text, &SIZE_UNITS, "size", "bytes", "B, K, M, G, T (and KiB to TiB), powers of 1024")?;
+        u64::try_from(bytes).map(Self).map_err(|_| UnitError::TooLarge(text.to_owned()))
     }
 }
 
@@ -128,10 +120,7 @@ impl Serialize for ByteSize {
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Quantity {
-            expecting: "a size such as \"256M\", or a number of bytes",
-            parse: str::parse,
-        })
+        from.deserialize_any(Quantity { expecting: "a size such as \"256M\", or a number of bytes", parse: str::parse })
     }
 }
 
@@ -143,17 +132,9 @@ impl<'de> Deserialize<'de> for ByteSize {
 ///
 /// The text is no number with a known unit, is not a whole number of nanoseconds, or too large.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
-    let nanoseconds = parse(
-        text,
-        &TIME_UNITS,
-        "time",
-        "nanoseconds",
-        "ns, us, ms, s, m (or min), h, d",
-    )?;
-    let seconds = u64::try_from(nanoseconds / 1_000_000_000)
-        .map_err(|_| UnitError::TooLarge(text.to_owned()))?;
-    let rest =
-        u32::try_from(nanoseconds % 1_000_000_000).expect("a remainder below 10^9 fits 32 bits");
+    let nanoseconds = parse(text, &TIME_UNITS, "time", "nanoseconds", "ns, us, ms, s, m (or min), h, d")?;
+    let seconds = u64::try_from(nanoseconds / 1_000_000_000).map_err(|_| UnitError::TooLarge(text.to_owned()))?;
+    let rest = u32::try_from(nanoseconds % 1_000_000_000).expect("a remainder below 10^9 fits 32 bits");
     Ok(Duration::new(seconds, rest))
 }
 
@@ -225,9 +206,7 @@ fn parse(
     known: &'static str,
 ) -> Result<u128, UnitError> {
     let trimmed = text.trim();
-    let end = trimmed
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(trimmed.len());
+    let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() || fraction.contains('.') || number.ends_with('.') {
@@ -235,22 +214,14 @@ fn parse(
     }
     let unit = unit.trim_start();
     let Some((factor, _)) = units.iter().find(|(_, names)| names.contains(&unit)) else {
-        return Err(UnitError::UnknownUnit {
-            unit: unit.to_owned(),
-            quantity,
-            known,
-        });
+        return Err(UnitError::UnknownUnit { unit: unit.to_owned(), quantity, known });
     };
     // Zeros at the end say nothing, and would only overflow the power below.
     let fraction = fraction.trim_end_matches('0');
     let too_large = || UnitError::TooLarge(text.to_owned());
-    let digits: u128 = format!("{whole}{fraction}")
-        .parse()
-        .map_err(|_| too_large())?;
+    let digits: u128 = format!("{whole}{fraction}").parse().map_err(|_| too_large())?;
     let scaled = digits.checked_mul(*factor).ok_or_else(too_large)?;
-    let divisor = u32::try_from(fraction.len())
-        .ok()
-        .and_then(|places| 10_u128.checked_pow(places));
+    let divisor = u32::try_from(fraction.len()).ok().and_then(|places| 10_u128.checked_pow(places));
     match divisor {
         Some(divisor) if scaled.is_multiple_of(divisor) => Ok(scaled / divisor),
         _ => Err(UnitError::TooFine(text.to_owned(), smallest)),
@@ -262,10 +233,8 @@ fn print(value: u128, units: &[Unit], unit_of_zero: &str) -> String {
     if value == 0 {
         return format!("0{unit_of_zero}");
     }
-    let (factor, names) = units
-        .iter()
-        .find(|(factor, _)| value.is_multiple_of(*factor))
-        .expect("the last unit is 1, which divides all");
+    let (factor, names) =
+        units.iter().find(|(factor, _)| value.is_multiple_of(*factor)).expect("the last unit is 1, which divides all");
     format!("{}{}", value / factor, names[0])
 }
 
@@ -341,25 +310,13 @@ mod tests {
             (".5K", "'.5K' does not start with a number"),
             ("1.K", "'1.K' does not start with a number"),
             ("1.2.3K", "'1.2.3K' does not start with a number"),
-            (
-                "5MB",
-                "'MB' is not a unit of size; known are B, K, M, G, T (and KiB to TiB), powers of 1024",
-            ),
-            (
-                "5 s",
-                "'s' is not a unit of size; known are B, K, M, G, T (and KiB to TiB), powers of 1024",
-            ),
+            ("5MB", "'MB' is not a unit of size; known are B, K, M, G, T (and KiB to TiB), powers of 1024"),
+            ("5 s", "'s' is not a unit of size; known are B, K, M, G, T (and KiB to TiB), powers of 1024"),
             ("0.3", "'0.3' is not a whole number of bytes"),
             ("0.0001K", "'0.0001K' is not a whole number of bytes"),
             ("16777216T", "'16777216T' is too large"),
-            (
-                "18446744073709551616",
-                "'18446744073709551616' is too large",
-            ),
-            (
-                "999999999999999999999999999999999999999999",
-                "'999999999999999999999999999999999999999999' is too large",
-            ),
+            ("18446744073709551616", "'18446744073709551616' is too large"),
+            ("999999999999999999999999999999999999999999", "'999999999999999999999999999999999999999999' is too large"),
         ] {
             assert_eq!(text.parse::<ByteSize>().unwrap_err().to_string(), message);
         }
@@ -367,14 +324,9 @@ mod tests {
 
     #[test]
     fn sizes_are_printed_in_the_largest_unit_that_divides_them() {
-        for (bytes, text) in [
-            (0, "0"),
-            (1000, "1000"),
-            (1024, "1K"),
-            (1536, "1536"),
-            (3 << 29, "1536M"),
-            (1 << 40, "1T"),
-        ] {
+        for (bytes, text) in
+            [(0, "0"), (1000, "1000"), (1024, "1K"), (1536, "1536"), (3 << 29, "1536M"), (1 << 40, "1T")]
+        {
             assert_eq!(ByteSize(bytes).to_string(), text);
         }
     }
@@ -403,15 +355,9 @@ mod tests {
     fn wrong_times_say_why() {
         for (text, message) in [
             ("soon", "'soon' does not start with a number"),
-            (
-                "5 parsecs",
-                "'parsecs' is not a unit of time; known are ns, us, ms, s, m (or min), h, d",
-            ),
+            ("5 parsecs", "'parsecs' is not a unit of time; known are ns, us, ms, s, m (or min), h, d"),
             ("0.1ns", "'0.1ns' is not a whole number of nanoseconds"),
-            (
-                "1000000000000000000d",
-                "'1000000000000000000d' is too large",
-            ),
+            ("1000000000000000000d", "'1000000000000000000d' is too large"),
         ] {
             assert_eq!(parse_duration(text).unwrap_err().to_string(), message);
         }
@@ -442,16 +388,10 @@ mod tests {
     #[test]
     fn configuration_takes_text_and_numbers_and_writes_text() {
         let text = json!({"size": "1K", "time": "2s", "pause": "1500ms"});
-        let expected = Written {
-            size: ByteSize(1024),
-            time: Duration::from_secs(2),
-            pause: Some(Duration::from_millis(1500)),
-        };
+        let expected =
+            Written { size: ByteSize(1024), time: Duration::from_secs(2), pause: Some(Duration::from_millis(1500)) };
         for written in [text.clone(), json!({"size": 1024, "time": 2, "pause": 1.5})] {
-            assert_eq!(
-                serde_json::from_value::<Written>(written).unwrap(),
-                expected
-            );
+            assert_eq!(serde_json::from_value::<Written>(written).unwrap(), expected);
         }
         assert_eq!(serde_json::to_value(&expected).unwrap(), text);
         let without: Written = serde_json::from_value(json!({"size": 0, "time": 0})).unwrap();
@@ -463,10 +403,7 @@ mod tests {
             json!({"size": 0, "time": true}),
             json!({"size": "1 apple", "time": 0}),
         ] {
-            assert!(
-                serde_json::from_value::<Written>(wrong.clone()).is_err(),
-                "{wrong}"
-            );
+            assert!(serde_json::from_value::<Written>(wrong.clone()).is_err(), "{wrong}");
         }
     }
 

@@ -71,24 +71,15 @@ pub(super) fn memory(meminfo: &str) -> Memory {
 pub(super) fn cpu_time(stat: &str) -> Option<CpuTime> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     // user nice system idle iowait irq softirq steal; what follows is counted in user and nice already.
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .take(8)
-        .map_while(|field| field.parse().ok())
-        .collect();
+    let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
     let idle: u64 = ticks.iter().skip(3).take(2).sum();
     let total: u64 = ticks.iter().sum();
-    (ticks.len() >= 4).then(|| CpuTime {
-        busy: total.saturating_sub(idle),
-        total,
-    })
+    (ticks.len() >= 4).then(|| CpuTime { busy: total.saturating_sub(idle), total })
 }
 
 /// Reads the averages of `/proc/loadavg`.
 pub(super) fn loads(loadavg: &str) -> [f64; 3] {
-    let mut fields = loadavg
-        .split_whitespace()
-        .map(|field| field.parse().unwrap_or(0.0));
+    let mut fields = loadavg.split_whitespace().map(|field| field.parse().unwrap_or(0.0));
     std::array::from_fn(|_| fields.next().unwrap_or(0.0))
 }
 
@@ -116,15 +107,11 @@ pub(super) fn network(dev: &str) -> NetworkCounters {
         let Some((_, counters)) = line.split_once(':') else {
             continue;
         };
-        let numbers: Vec<u64> = counters
-            .split_whitespace()
-            .map_while(|field| field.parse().ok())
-            .collect();
+        let numbers: Vec<u64> = counters.split_whitespace().map_while(|field| field.parse().ok()).collect();
         // Eight numbers of what was received, then what was sent.
-        if let (Some(&[received_bytes, received_packets]), Some(&[sent_bytes, sent_packets])) = (
-            numbers.first_chunk(),
-            numbers.get(8..).and_then(<[u64]>::first_chunk),
-        ) {
+        if let (Some(&[received_bytes, received_packets]), Some(&[sent_bytes, sent_packets])) =
+            (numbers.first_chunk(), numbers.get(8..).and_then(<[u64]>::first_chunk))
+        {
             sum.received_bytes = sum.received_bytes.saturating_add(received_bytes);
             sum.received_packets = sum.received_packets.saturating_add(received_packets);
             sum.sent_bytes = sum.sent_bytes.saturating_add(sent_bytes);
@@ -137,20 +124,14 @@ pub(super) fn network(dev: &str) -> NetworkCounters {
 /// Reads `/proc/mounts` and keeps what is on a block device, by the types that `/proc/filesystems` does not call `nodev`.
 /// ZFS calls itself that, although its pools are on disks.
 pub(super) fn physical_mounts(mounts: &str, filesystems: &str) -> Vec<Mounted> {
-    let mut types: BTreeSet<&str> = filesystems
-        .lines()
-        .filter(|line| !line.starts_with("nodev"))
-        .map(str::trim)
-        .collect();
+    let mut types: BTreeSet<&str> =
+        filesystems.lines().filter(|line| !line.starts_with("nodev")).map(str::trim).collect();
     types.insert("zfs");
     let mounted = |line: &str| {
         let mut fields = line.split_whitespace();
         let (device, directory, kind) = (fields.next()?, fields.next()?, fields.next()?);
         let real = types.contains(kind) && device != "none";
-        real.then(|| Mounted {
-            device: unescape(device),
-            directory: unescape(directory),
-        })
+        real.then(|| Mounted { device: unescape(device), directory: unescape(directory) })
     };
     mounts.lines().filter_map(mounted).collect()
 }
@@ -160,10 +141,7 @@ fn unescape(field: &str) -> String {
     let mut parts = field.split('\\');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let escaped = part
-            .get(..3)
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok())
-            .filter(u8::is_ascii);
+        let escaped = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(u8::is_ascii);
         match escaped {
             Some(byte) => {
                 text.push(char::from(byte));
@@ -187,12 +165,7 @@ pub(super) fn frequency_mhz(cpuinfo: &str) -> f64 {
 pub(super) fn physical_cores(cpuinfo: &str) -> Option<usize> {
     let cores: BTreeSet<(&str, &str)> = cpuinfo
         .split("\n\n")
-        .filter_map(|cpu| {
-            Some((
-                entries(cpu, "physical id").next()?,
-                entries(cpu, "core id").next()?,
-            ))
-        })
+        .filter_map(|cpu| Some((entries(cpu, "physical id").next()?, entries(cpu, "core id").next()?)))
         .collect();
     (!cores.is_empty()).then_some(cores.len())
 }
@@ -208,9 +181,7 @@ fn entries<'a>(cpuinfo: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
 
 /// The average; 0 of nothing.
 pub(super) fn average(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value: f64| {
-        (sum + value, count + 1.0)
-    });
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value: f64| (sum + value, count + 1.0));
     if count > 0.0 { sum / count } else { 0.0 }
 }
 
@@ -236,17 +207,8 @@ mod tests {
     #[test]
     fn cpu_time_is_read() {
         let stat = "cpu  42830 10 6892 342595 681 5 71 33 7 8\ncpu0 20491 0 3092 172752 103 0 22 14 0 0\nintr 1\n";
-        assert_eq!(
-            cpu_time(stat),
-            Some(CpuTime {
-                busy: 49_841,
-                total: 393_117
-            })
-        );
-        assert_eq!(
-            cpu_time("cpu  1 2 3 4\n"),
-            Some(CpuTime { busy: 6, total: 10 })
-        );
+        assert_eq!(cpu_time(stat), Some(CpuTime { busy: 49_841, total: 393_117 }));
+        assert_eq!(cpu_time("cpu  1 2 3 4\n"), Some(CpuTime { busy: 6, total: 10 }));
         assert_eq!(cpu_time("cpu0 1 2 3 4\n"), None);
         assert_eq!(cpu_time("cpu  1 2\n"), None);
     }
@@ -264,12 +226,7 @@ mod tests {
              254       0 vda 5120 30 409600 900 600 70 8192 100 0 700 1000 0 0 0 0 0 0\n   8  0 old\n";
         let found = disks(diskstats);
         assert_eq!(found.len(), 2);
-        let vda = DiskCounters {
-            reads: 5120,
-            read_bytes: 209_715_200,
-            writes: 600,
-            written_bytes: 4_194_304,
-        };
+        let vda = DiskCounters { reads: 5120, read_bytes: 209_715_200, writes: 600, written_bytes: 4_194_304 };
         assert_eq!(found["vda"], vda);
         assert_eq!(found["loop0"], DiskCounters::default());
     }
@@ -294,31 +251,17 @@ mod tests {
         let mounts = "proc /proc proc rw 0 0\n/dev/vda / ext4 rw,relatime 0 0\ntmpfs /dev/shm tmpfs rw 0 0\n\
             /dev/vdb1 /mnt/my\\040disk xfs rw 0 0\ntank/home /home zfs rw 0 0\nserver:/x /nfs nfs4 rw 0 0\n\
             none /odd ext4 rw 0 0\nshort\n";
-        let filesystems =
-            "nodev\tsysfs\nnodev\ttmpfs\n\text3\n\text4\n\txfs\nnodev\tnfs4\nnodev\tzfs\n";
+        let filesystems = "nodev\tsysfs\nnodev\ttmpfs\n\text3\n\text4\n\txfs\nnodev\tnfs4\nnodev\tzfs\n";
         let found = physical_mounts(mounts, filesystems);
-        let found: Vec<_> = found
-            .iter()
-            .map(|m| (m.device.as_str(), m.directory.as_str()))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("/dev/vda", "/"),
-                ("/dev/vdb1", "/mnt/my disk"),
-                ("tank/home", "/home")
-            ]
-        );
+        let found: Vec<_> = found.iter().map(|m| (m.device.as_str(), m.directory.as_str())).collect();
+        assert_eq!(found, [("/dev/vda", "/"), ("/dev/vdb1", "/mnt/my disk"), ("tank/home", "/home")]);
     }
 
     #[test]
     fn escapes_are_undone() {
-        for (field, text) in [
-            ("a\\040b\\011c\\134d", "a b\tc\\d"),
-            ("\\04", "\\04"),
-            ("\\9é", "\\9é"),
-            ("\\377", "\\377"),
-        ] {
+        for (field, text) in
+            [("a\\040b\\011c\\134d", "a b\tc\\d"), ("\\04", "\\04"), ("\\9é", "\\9é"), ("\\377", "\\377")]
+        {
             assert_eq!(unescape(field), text);
         }
     }
@@ -330,13 +273,7 @@ mod tests {
                 "processor\t: {processor}\ncpu MHz\t\t: {mhz}\nphysical id\t: {package}\ncore id\t\t: {core}\nflags\t\t: fpu\n\n"
             )
         };
-        let cpuinfo = [
-            cpu(0, 0, 0, 2000.0),
-            cpu(1, 0, 0, 3000.0),
-            cpu(2, 0, 1, 2500.0),
-            cpu(3, 1, 0, 2500.0),
-        ]
-        .concat();
+        let cpuinfo = [cpu(0, 0, 0, 2000.0), cpu(1, 0, 0, 3000.0), cpu(2, 0, 1, 2500.0), cpu(3, 1, 0, 2500.0)].concat();
         assert_eq!(physical_cores(&cpuinfo), Some(3));
         assert!((frequency_mhz(&cpuinfo) - 2500.0).abs() < 1e-9);
         let arm = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\n\n";

@@ -22,10 +22,7 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// How busy the machine was at the last sample.
     pub(crate) fn usage(&self) -> HostUsage {
-        self.latest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Samples until it is dropped. The first sample is taken at once.
@@ -60,11 +57,7 @@ fn usage(sample: &Sample, before: Option<&Sample>, cpus: f64) -> HostUsage {
         load_per_cpu: sample.loads.map(|load| load / cpus),
         memory_bytes: sample.memory.used,
         swap_bytes: sample.memory.swap_used,
-        storage_bytes: sample
-            .storage
-            .iter()
-            .map(|(device, storage)| (device.clone(), storage.used))
-            .collect(),
+        storage_bytes: sample.storage.iter().map(|(device, storage)| (device.clone(), storage.used)).collect(),
         disks: disk_rates(&sample.disks, &before.disks, rate),
         network: network_rates(sample.network, before.network, rate),
         processes: sample.processes,
@@ -76,20 +69,13 @@ fn busy(sample: &Sample, before: &Sample) -> f64 {
         return 0.0;
     };
     let part = |now: u64, before: u64| {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "ticks of a second are far below 2^52"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "ticks of a second are far below 2^52")]
         let ticks = now.saturating_sub(before) as f64;
         ticks
     };
     let total = part(now.total, before.total);
     // The kernel's idle time can step back a little, and busy time beyond the total.
-    if total > 0.0 {
-        (part(now.busy, before.busy) / total).min(1.0)
-    } else {
-        0.0
-    }
+    if total > 0.0 { (part(now.busy, before.busy) / total).min(1.0) } else { 0.0 }
 }
 
 fn disk_rates(
@@ -112,11 +98,7 @@ fn disk_rates(
         .collect()
 }
 
-fn network_rates(
-    now: NetworkCounters,
-    before: NetworkCounters,
-    rate: impl Fn(u64, u64) -> u64,
-) -> NetworkRates {
+fn network_rates(now: NetworkCounters, before: NetworkCounters, rate: impl Fn(u64, u64) -> u64) -> NetworkRates {
     NetworkRates {
         sent_bytes: rate(now.sent_bytes, before.sent_bytes),
         received_bytes: rate(now.received_bytes, before.received_bytes),
@@ -128,9 +110,7 @@ fn network_rates(
 /// The difference of two counters per second, rounded down. A counter that went back (an interface that went away) says 0.
 fn per_second(now: u64, before: u64, elapsed: Duration) -> u64 {
     let difference = u128::from(now.saturating_sub(before));
-    let rate = (difference * 1_000_000_000)
-        .checked_div(elapsed.as_nanos())
-        .unwrap_or(0);
+    let rate = (difference * 1_000_000_000).checked_div(elapsed.as_nanos()).unwrap_or(0);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
@@ -142,23 +122,14 @@ mod tests {
     use super::*;
 
     fn sample(taken: Instant, busy: u64, total: u64, count: u64) -> Sample {
-        let disk = DiskCounters {
-            reads: count,
-            read_bytes: 512 * count,
-            writes: 2 * count,
-            written_bytes: 1024 * count,
-        };
+        let disk =
+            DiskCounters { reads: count, read_bytes: 512 * count, writes: 2 * count, written_bytes: 1024 * count };
         Sample {
             taken,
             cpu_time: Some(CpuTime { busy, total }),
             frequency_mhz: 2000.0,
             loads: [2.0, 1.0, 0.5],
-            memory: Memory {
-                total: 100,
-                used: 30,
-                swap_total: 10,
-                swap_used: 1,
-            },
+            memory: Memory { total: 100, used: 30, swap_total: 10, swap_used: 1 },
             storage: BTreeMap::new(),
             disks: [("/dev/vda".to_owned(), disk)].into(),
             network: NetworkCounters {
@@ -176,10 +147,7 @@ mod tests {
         let usage = usage(&sample(Instant::now(), 10, 20, 1000), None, 2.0);
         assert_eq!(usage.cpu_busy.to_bits(), 0.0_f64.to_bits());
         assert_eq!(usage.load_per_cpu, [1.0, 0.5, 0.25]);
-        assert_eq!(
-            (usage.memory_bytes, usage.swap_bytes, usage.processes),
-            (30, 1, 7)
-        );
+        assert_eq!((usage.memory_bytes, usage.swap_bytes, usage.processes), (30, 1, 7));
         assert_eq!(usage.disks["/dev/vda"], DiskRates::default());
         assert_eq!(usage.network, NetworkRates::default());
     }
@@ -191,30 +159,16 @@ mod tests {
         let now = sample(start + Duration::from_secs(2), 150, 1200, 201);
         let usage = usage(&now, Some(&before), 2.0);
         assert!((usage.cpu_busy - 0.25).abs() < 1e-9);
-        let disk = DiskRates {
-            reads: 100,
-            read_bytes: 51_456,
-            writes: 201,
-            written_bytes: 102_912,
-        };
+        let disk = DiskRates { reads: 100, read_bytes: 51_456, writes: 201, written_bytes: 102_912 };
         assert_eq!(usage.disks["/dev/vda"], disk);
-        let network = NetworkRates {
-            sent_bytes: 1005,
-            received_bytes: 2010,
-            sent_packets: 100,
-            received_packets: 301,
-        };
+        let network = NetworkRates { sent_bytes: 1005, received_bytes: 2010, sent_packets: 100, received_packets: 301 };
         assert_eq!(usage.network, network);
     }
 
     #[test]
     fn counters_that_step_back_say_nothing() {
         let start = Instant::now();
-        let usage = usage(
-            &sample(start + INTERVAL, 90, 1000, 5),
-            Some(&sample(start, 100, 1000, 10)),
-            1.0,
-        );
+        let usage = usage(&sample(start + INTERVAL, 90, 1000, 5), Some(&sample(start, 100, 1000, 10)), 1.0);
         assert_eq!(usage.cpu_busy.to_bits(), 0.0_f64.to_bits());
         assert_eq!(usage.disks["/dev/vda"], DiskRates::default());
         assert_eq!(per_second(u64::MAX, 0, Duration::from_nanos(1)), u64::MAX);

@@ -26,16 +26,8 @@ struct State<T, E> {
 
 impl<T, E: std::fmt::Display> Cache<T, E> {
     pub(crate) fn new(lifetime: Duration) -> Self {
-        let state = State {
-            value: None,
-            failure: None,
-            attempts: 0,
-        };
-        Self {
-            state: watch::Sender::new(state),
-            wanted: Notify::new(),
-            lifetime,
-        }
+        let state = State { value: None, failure: None, attempts: 0 };
+        Self { state: watch::Sender::new(state), wanted: Notify::new(), lifetime }
     }
 
     /// The value, an old one at once; waits for the first one. Waits for ever when nobody runs [`Cache::run`].
@@ -52,15 +44,10 @@ impl<T, E: std::fmt::Display> Cache<T, E> {
             state.attempts
         };
         self.wanted.notify_one();
-        let state = state
-            .wait_for(|state| state.attempts > attempts)
-            .await
-            .expect("the sender is in `self`");
+        let state = state.wait_for(|state| state.attempts > attempts).await.expect("the sender is in `self`");
         match (&state.value, &state.failure) {
             (Some((value, _)), _) => Ok(value.clone()),
-            (None, failure) => Err(failure
-                .clone()
-                .expect("each attempt leaves a value or a failure")),
+            (None, failure) => Err(failure.clone().expect("each attempt leaves a value or a failure")),
         }
     }
 
@@ -94,20 +81,13 @@ mod tests {
     use super::*;
 
     /// Runs `check` beside a cache that counts up, and fails where `fails` says so.
-    async fn with_cache(
-        fails: fn(u32) -> bool,
-        check: impl AsyncFn(&Cache<u32, String>, &AtomicU32),
-    ) {
+    async fn with_cache(fails: fn(u32) -> bool, check: impl AsyncFn(&Cache<u32, String>, &AtomicU32)) {
         let cache = Cache::new(Duration::from_secs(60));
         let made = AtomicU32::new(0);
         let make = || async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let number = made.fetch_add(1, Ordering::Relaxed) + 1;
-            if fails(number) {
-                Err(format!("no {number}"))
-            } else {
-                Ok(number)
-            }
+            if fails(number) { Err(format!("no {number}")) } else { Ok(number) }
         };
         tokio::select! {
             () = cache.run(make) => unreachable!("it has no end"),

@@ -35,36 +35,18 @@ pub(crate) async fn update_all(directory: &Path, settings: &LibrarySettings) -> 
         match &result {
             Ok(revision) => tracing::info!(alias, url, revision, "external library is up to date"),
             Err(error) => {
-                tracing::warn!(
-                    alias,
-                    url,
-                    error = chain(error),
-                    "external library could not be updated"
-                );
+                tracing::warn!(alias, url, error = chain(error), "external library could not be updated");
             }
         }
         let result = result.map_err(|error| chain(&error));
-        updates.push(LibraryUpdate {
-            alias,
-            url,
-            at: Timestamp::now(),
-            result,
-        });
+        updates.push(LibraryUpdate { alias, url, at: Timestamp::now(), result });
     }
     updates
 }
 
 /// Updates one library and returns its commit.
-async fn update(
-    directory: &Path,
-    settings: &LibrarySettings,
-    library: &ExternalLibrary,
-) -> Result<String, GitError> {
-    let git = Git {
-        url: &library.url,
-        protocols: &settings.protocols,
-        limit: settings.git_timeout,
-    };
+async fn update(directory: &Path, settings: &LibrarySettings, library: &ExternalLibrary) -> Result<String, GitError> {
+    let git = Git { url: &library.url, protocols: &settings.protocols, limit: settings.git_timeout };
     let place = directory.join(library.alias.as_str());
     let failed = |step| move |source| GitError::File { step, source };
     match occupant(&place).map_err(failed("look at the library's directory"))? {
@@ -73,51 +55,24 @@ async fn update(
         Occupant::Other => return Err(GitError::NotARepository),
     }
     let repository = option("--git-dir=", &place.join(".git"));
-    let revision = git
-        .run(
-            "rev-parse",
-            [
-                repository,
-                "rev-parse".into(),
-                "--verify".into(),
-                "HEAD".into(),
-            ],
-        )
-        .await?;
+    let revision = git.run("rev-parse", [repository, "rev-parse".into(), "--verify".into(), "HEAD".into()]).await?;
     Ok(revision.trim().to_owned())
 }
 
 /// A clone gets its name when it is complete, so that no program sees half of one and a kill leaves nothing to repair.
-async fn clone(
-    git: &Git<'_>,
-    directory: &Path,
-    place: &Path,
-    library: &ExternalLibrary,
-) -> Result<(), GitError> {
+async fn clone(git: &Git<'_>, directory: &Path, place: &Path, library: &ExternalLibrary) -> Result<(), GitError> {
     let failed = |step| move |source| GitError::File { step, source };
     let unfinished = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempdir_in(directory)
         .map_err(failed("make a directory in the libraries' directory"))?;
     let tree = unfinished.path().join(library.alias.as_str());
-    let mut arguments: Vec<_> = [
-        "clone",
-        "--quiet",
-        "--no-local",
-        "--no-tags",
-        "--single-branch",
-        "--template=",
-    ]
-    .map(Into::into)
-    .into();
+    let mut arguments: Vec<_> =
+        ["clone", "--quiet", "--no-local", "--no-tags", "--single-branch", "--template="].map(Into::into).into();
     if let Some(branch) = &library.branch {
         arguments.push(option("--branch=", Path::new(branch)));
     }
-    arguments.extend([
-        "--".into(),
-        library.url.as_str().into(),
-        tree.clone().into(),
-    ]);
+    arguments.extend(["--".into(), library.url.as_str().into(), tree.clone().into()]);
     git.run("clone", arguments).await?;
     fs::rename(&tree, place).map_err(failed("give the clone its name"))
 }
@@ -127,34 +82,11 @@ async fn fetch(git: &Git<'_>, place: &Path, library: &ExternalLibrary) -> Result
     // Named, not found: in a directory whose `.git` is broken git would look further up, and reset what it finds there.
     let repository = option("--git-dir=", &place.join(".git"));
     let tree = option("--work-tree=", place);
-    let head = library.branch.as_ref().map_or_else(
-        || "HEAD".to_owned(),
-        |branch| format!("refs/heads/{branch}"),
-    );
-    let fetch = [
-        "fetch",
-        "--quiet",
-        "--no-tags",
-        "--no-recurse-submodules",
-        "--",
-        library.url.as_str(),
-        &head,
-    ];
-    git.run(
-        "fetch",
-        [&repository, &tree]
-            .into_iter()
-            .cloned()
-            .chain(fetch.map(Into::into)),
-    )
-    .await?;
+    let head = library.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"));
+    let fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--", library.url.as_str(), &head];
+    git.run("fetch", [&repository, &tree].into_iter().cloned().chain(fetch.map(Into::into))).await?;
     let reset = ["reset", "--quiet", "--hard", "FETCH_HEAD"];
-    git.run(
-        "reset",
-        [repository, tree].into_iter().chain(reset.map(Into::into)),
-    )
-    .await
-    .map(drop)
+    git.run("reset", [repository, tree].into_iter().chain(reset.map(Into::into))).await.map(drop)
 }
 
 /// What is at a library's place.
@@ -227,10 +159,7 @@ mod tests {
 
     impl Setup {
         fn new() -> Self {
-            let setup = Self {
-                root: tempfile::tempdir().unwrap(),
-                settings: LibrarySettings::default(),
-            };
+            let setup = Self { root: tempfile::tempdir().unwrap(), settings: LibrarySettings::default() };
             fs::create_dir(setup.remote()).unwrap();
             fs::create_dir(setup.libraries()).unwrap();
             setup.git(&["init", "--quiet", "--initial-branch=trunk"]);
@@ -264,14 +193,8 @@ mod tests {
         }
 
         fn library(&self, alias: &str) -> ExternalLibrary {
-            let url = format!("file://{}", self.remote().display())
-                .parse()
-                .unwrap();
-            ExternalLibrary {
-                url,
-                alias: alias.parse().unwrap(),
-                branch: None,
-            }
+            let url = format!("file://{}", self.remote().display()).parse().unwrap();
+            ExternalLibrary { url, alias: alias.parse().unwrap(), branch: None }
         }
 
         async fn update(&self, library: &ExternalLibrary) -> Result<String, String> {
@@ -289,9 +212,7 @@ mod tests {
 
         fn entries(&self) -> Vec<String> {
             let entries = fs::read_dir(self.libraries()).unwrap();
-            let mut names: Vec<_> = entries
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .collect();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
             names
         }
@@ -304,10 +225,7 @@ mod tests {
         let library = setup.library("pl");
         let first = setup.update(&library).await.unwrap();
         assert_eq!(first.len(), 40);
-        assert_eq!(
-            (setup.module("pl").as_str(), setup.entries()),
-            ("one", vec!["pl".to_owned()])
-        );
+        assert_eq!((setup.module("pl").as_str(), setup.entries()), ("one", vec!["pl".to_owned()]));
         assert!(setup.libraries().join("pl/.git").is_dir());
 
         assert_eq!(setup.update(&library).await.unwrap(), first);
@@ -331,26 +249,16 @@ mod tests {
         setup.git(&["checkout", "--quiet", "-b", "other"]);
         setup.commit("other");
         setup.git(&["checkout", "--quiet", "trunk"]);
-        let named = ExternalLibrary {
-            branch: Some("other".to_owned()),
-            ..setup.library("named")
-        };
+        let named = ExternalLibrary { branch: Some("other".to_owned()), ..setup.library("named") };
         for library in [setup.library("own"), named] {
             // Cloned, then fetched.
             for _ in 0..2 {
                 setup.update(&library).await.unwrap();
-                let expected = if library.branch.is_some() {
-                    "other"
-                } else {
-                    "trunk"
-                };
+                let expected = if library.branch.is_some() { "other" } else { "trunk" };
                 assert_eq!(setup.module(library.alias.as_str()), expected);
             }
         }
-        let missing = ExternalLibrary {
-            branch: Some("none".to_owned()),
-            ..setup.library("missing")
-        };
+        let missing = ExternalLibrary { branch: Some("none".to_owned()), ..setup.library("missing") };
         assert!(setup.update(&missing).await.is_err());
         assert_eq!(setup.entries(), ["named", "own"]);
     }
@@ -362,10 +270,7 @@ mod tests {
         setup.commit("one");
         setup.update(&setup.library("pl")).await.unwrap();
         for (path, mode) in [("pl", 0o755), ("pl/module.py", 0o644)] {
-            let found = fs::metadata(setup.libraries().join(path))
-                .unwrap()
-                .permissions()
-                .mode();
+            let found = fs::metadata(setup.libraries().join(path)).unwrap().permissions().mode();
             assert_eq!(found & 0o777, mode, "{path}");
         }
     }
@@ -382,10 +287,7 @@ mod tests {
             let problem = setup.update(&setup.library(alias)).await.unwrap_err();
             assert!(problem.contains("holds no git repository"), "{problem}");
         }
-        assert_eq!(
-            fs::read_to_string(setup.libraries().join("full/notes")).unwrap(),
-            "mine"
-        );
+        assert_eq!(fs::read_to_string(setup.libraries().join("full/notes")).unwrap(), "mine");
         setup.update(&setup.library("empty")).await.unwrap();
         assert_eq!(setup.module("empty"), "one");
     }
@@ -401,35 +303,23 @@ mod tests {
         setup.settings.external = vec![setup.library("pl")];
         let updates = update_all(&above, &setup.settings).await;
         assert!(updates[0].result.is_err());
-        assert_eq!(
-            fs::read_to_string(setup.remote().join("module.py")).unwrap(),
-            "not committed"
-        );
+        assert_eq!(fs::read_to_string(setup.remote().join("module.py")).unwrap(), "not committed");
     }
 
     #[tokio::test]
     async fn failures_are_told_without_passwords_and_leave_nothing() {
         let mut setup = Setup::new();
         fs::create_dir(setup.libraries().join(".clone-killed")).unwrap();
-        let nowhere = ExternalLibrary {
-            url: "file:///nowhere/at/all".parse().unwrap(),
-            ..setup.library("pl")
-        };
+        let nowhere = ExternalLibrary { url: "file:///nowhere/at/all".parse().unwrap(), ..setup.library("pl") };
         let problem = setup.update(&nowhere).await.unwrap_err();
         assert!(problem.contains("git clone failed"), "{problem}");
         assert_eq!(setup.entries(), Vec::<String>::new());
 
         // Refused by git itself, before the network is used.
         setup.settings.protocols = [Protocol::File].into();
-        let secret = ExternalLibrary {
-            url: "https://u:secret@localhost:1/x".parse().unwrap(),
-            ..setup.library("pl")
-        };
+        let secret = ExternalLibrary { url: "https://u:secret@localhost:1/x".parse().unwrap(), ..setup.library("pl") };
         let problem = setup.update(&secret).await.unwrap_err();
-        assert!(
-            problem.contains("not allowed") && !problem.contains("secret"),
-            "{problem}"
-        );
+        assert!(problem.contains("not allowed") && !problem.contains("secret"), "{problem}");
     }
 
     #[tokio::test]
@@ -438,14 +328,8 @@ mod tests {
         // Serving waits for ever.
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         setup.settings.git_timeout = Duration::from_millis(200);
-        let url = format!(
-            "git://127.0.0.1:{}/x",
-            listener.local_addr().unwrap().port()
-        );
-        let library = ExternalLibrary {
-            url: url.parse().unwrap(),
-            ..setup.library("pl")
-        };
+        let url = format!("git://127.0.0.1:{}/x", listener.local_addr().unwrap().port());
+        let library = ExternalLibrary { url: url.parse().unwrap(), ..setup.library("pl") };
         let problem = setup.update(&library).await.unwrap_err();
         assert_eq!(problem, "git clone took longer than 200ms");
         assert_eq!(setup.entries(), Vec::<String>::new());

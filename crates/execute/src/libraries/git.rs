@@ -43,15 +43,9 @@ pub(super) enum GitError {
     #[error("cannot run git: is it installed?")]
     Start(#[source] io::Error),
     #[error("git {command} took longer than {}", belljar_sandbox::units::print_duration(*limit))]
-    Slow {
-        command: &'static str,
-        limit: Duration,
-    },
+    Slow { command: &'static str, limit: Duration },
     #[error("git {command} failed: {message}")]
-    Failed {
-        command: &'static str,
-        message: String,
-    },
+    Failed { command: &'static str, message: String },
     #[error("the directory is there already and holds no git repository")]
     NotARepository,
     #[error("cannot {step}")]
@@ -83,48 +77,25 @@ impl Git<'_> {
         let ended = async { tokio::join!(read(stdout), read(stderr), child.0.wait()) };
         let Ok((stdout, stderr, status)) = timeout(self.limit, ended).await else {
             child.end().await;
-            return Err(GitError::Slow {
-                command,
-                limit: self.limit,
-            });
+            return Err(GitError::Slow { command, limit: self.limit });
         };
-        let status = status.map_err(|source| GitError::File {
-            step: "wait for git",
-            source,
-        })?;
+        let status = status.map_err(|source| GitError::File { step: "wait for git", source })?;
         if status.success() {
             return Ok(stdout);
         }
         // An address can hold a password.
-        let message = stderr
-            .trim()
-            .replace(self.url.as_str(), &self.url.to_string());
-        let message = if message.is_empty() {
-            status.to_string()
-        } else {
-            message
-        };
+        let message = stderr.trim().replace(self.url.as_str(), &self.url.to_string());
+        let message = if message.is_empty() { status.to_string() } else { message };
         Err(GitError::Failed { command, message })
     }
 
     fn process<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let protocols: Vec<_> = self
-            .protocols
-            .iter()
-            .map(|protocol| protocol.name())
-            .collect();
+        let protocols: Vec<_> = self.protocols.iter().map(|protocol| protocol.name()).collect();
         // The shell only sets the umask: sandboxes read the files as somebody else. What it runs are arguments, not its text.
         let mut process = Command::new("/bin/sh");
         process.args(["-c", "umask 022 && exec git \"$@\"", "git"]);
         // Neither hooks nor commands from a repository or a template run outside of a sandbox.
-        process.args([
-            "-c",
-            "core.hooksPath=/dev/null",
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "gc.autoDetach=false",
-        ]);
+        process.args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.autoDetach=false"]);
         process.args(arguments);
         for name in REPOSITORY_VARIABLES {
             process.env_remove(name);
@@ -181,10 +152,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
     let mut kept = Vec::new();
     if let Some(mut stream) = stream {
         let read = async {
-            (&mut stream)
-                .take(OUTPUT_LIMIT)
-                .read_to_end(&mut kept)
-                .await?;
+            (&mut stream).take(OUTPUT_LIMIT).read_to_end(&mut kept).await?;
             tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
         };
         if let Err(error) = read.await {

@@ -47,8 +47,7 @@ impl Libraries {
             complete = kind == "end";
             // A shortened name would be another name; a shortened version is still of use.
             let length = name.chars().count();
-            if length == 0 || length > LONGEST || line.chars().any(|c| c.is_control() && c != '\t')
-            {
+            if length == 0 || length > LONGEST || line.chars().any(|c| c.is_control() && c != '\t') {
                 continue;
             }
             let version: String = version.chars().take(LONGEST).collect();
@@ -58,16 +57,10 @@ impl Libraries {
                 "perl" => add(&mut libraries.perl, name, version),
                 "c" => {
                     if let Some((name, version)) = name.split_once(".so") {
-                        add(
-                            &mut libraries.c,
-                            name,
-                            version.trim_start_matches('.').to_owned(),
-                        );
+                        add(&mut libraries.c, name, version.trim_start_matches('.').to_owned());
                     }
                 }
-                "bin" if libraries.executables.len() < MOST => {
-                    libraries.executables.push(name.to_owned())
-                }
+                "bin" if libraries.executables.len() < MOST => libraries.executables.push(name.to_owned()),
                 _ => {}
             }
         }
@@ -83,11 +76,7 @@ fn add(to: &mut BTreeMap<String, String>, name: &str, version: String) {
             *known = version;
         }
     } else if to.len() < MOST {
-        let version = if version.is_empty() {
-            UNKNOWN.to_owned()
-        } else {
-            version
-        };
+        let version = if version.is_empty() { UNKNOWN.to_owned() } else { version };
         to.insert(name.to_owned(), version);
     }
 }
@@ -97,10 +86,7 @@ mod tests {
     use super::*;
 
     fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
-        pairs
-            .into_iter()
-            .map(|(name, version)| (name.to_owned(), version.to_owned()))
-            .collect()
+        pairs.into_iter().map(|(name, version)| (name.to_owned(), version.to_owned())).collect()
     }
 
     #[test]
@@ -112,10 +98,7 @@ mod tests {
         assert_eq!(libraries.system, map([("bash", "5.2.15-2")]));
         assert_eq!(libraries.python, map([("sympy", "1.10.1")]));
         assert_eq!(libraries.perl, map([("Carp", "1.50"), ("Odd", "?")]));
-        assert_eq!(
-            libraries.c,
-            map([("liba-2", "?"), ("libm", "6"), ("libz", "1")])
-        );
+        assert_eq!(libraries.c, map([("liba-2", "?"), ("libm", "6"), ("libz", "1")]));
         assert_eq!(libraries.executables, ["awk", "awk", "gcc"]);
     }
 
@@ -130,14 +113,9 @@ mod tests {
         let libraries = Libraries::parse(output.as_bytes()).unwrap();
         assert_eq!(libraries.executables, [longest]);
         assert_eq!(libraries.python["p"].len(), 64);
-        let many: String = (0..MOST + 10)
-            .map(|i| format!("bin\t{i}\t\npython\t{i}\t1\n"))
-            .collect();
+        let many: String = (0..MOST + 10).map(|i| format!("bin\t{i}\t\npython\t{i}\t1\n")).collect();
         let libraries = Libraries::parse((many + "end\t\t\n").as_bytes()).unwrap();
-        assert_eq!(
-            (libraries.executables.len(), libraries.python.len()),
-            (MOST, MOST)
-        );
+        assert_eq!((libraries.executables.len(), libraries.python.len()), (MOST, MOST));
         assert!(Libraries::parse(b"bin\t\xff\xfe\t\nend\t\t\n").is_some());
     }
 
@@ -151,18 +129,10 @@ mod tests {
     /// On the host: inside of a sandbox, see the behaviour tests.
     #[test]
     fn the_script_lists_what_is_here() {
-        let output = std::process::Command::new("bash")
-            .args(["-c", PROBE])
-            .output()
-            .unwrap();
+        let output = std::process::Command::new("bash").args(["-c", PROBE]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let libraries = Libraries::parse(&output.stdout).unwrap();
-        assert!(
-            libraries
-                .executables
-                .binary_search(&"bash".to_owned())
-                .is_ok()
-        );
+        assert!(libraries.executables.binary_search(&"bash".to_owned()).is_ok());
         assert!(libraries.c.contains_key("libc"), "{:?}", libraries.c);
     }
 }

@@ -15,8 +15,8 @@ use super::InvalidSetting;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LibrarySettings {
-    /// The directory shown read-only at `/utils/libs` in every sandbox; made if it is missing. When absent, `libs` in the
-    /// data directory. Peer: `EXTERNAL_LIBRARIES_ROOT`.
+    /// The directory shown read-only at `/utils/libs` in every sandbox; made if it is missing. When absent,
+    /// `libraries` in the data directory. Peer: `EXTERNAL_LIBRARIES_ROOT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<PathBuf>,
     /// The repositories kept in it. Default none. Peer: `EXTERNAL_LIBRARIES`, one public library.
@@ -49,12 +49,7 @@ impl Default for LibrarySettings {
 
 impl LibrarySettings {
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
-        let broken = |problem| {
-            Err(InvalidSetting {
-                key: "libraries.external",
-                problem,
-            })
-        };
+        let broken = |problem| Err(InvalidSetting { key: "libraries.external", problem });
         let mut seen = BTreeSet::new();
         for library in &self.external {
             if !seen.insert(&library.alias) {
@@ -116,14 +111,10 @@ impl Protocol {
 #[non_exhaustive]
 pub enum InvalidLibrary {
     /// Not the name of a directory.
-    #[error(
-        "'{0}' is no alias: use 1 to 64 letters, digits, '_', '-' and '.', beginning with a letter, digit or '_'"
-    )]
+    #[error("'{0}' is no alias: use 1 to 64 letters, digits, '_', '-' and '.', beginning with a letter, digit or '_'")]
     Alias(String),
     /// Not an address that git would fetch by a known protocol.
-    #[error(
-        "'{0}' is no repository: use https://, ssh://, git:// or file://, user@host:path, or an absolute path"
-    )]
+    #[error("'{0}' is no repository: use https://, ssh://, git:// or file://, user@host:path, or an absolute path")]
     Url(String),
 }
 
@@ -144,15 +135,8 @@ impl FromStr for Alias {
 
     fn from_str(text: &str) -> Result<Self, InvalidLibrary> {
         let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        let fits = text.len() <= 64
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-        if begins && fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidLibrary::Alias(text.to_owned()))
-        }
+        let fits = text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        if begins && fits { Ok(Self(text.to_owned())) } else { Err(InvalidLibrary::Alias(text.to_owned())) }
     }
 }
 
@@ -197,9 +181,7 @@ impl FromStr for RepositoryUrl {
         let protocol = if text.chars().any(char::is_control) || text.contains("::") {
             None
         } else if let Some((scheme, rest)) = text.split_once("://") {
-            let known = Protocol::ALL
-                .into_iter()
-                .find(|protocol| protocol.name() == scheme);
+            let known = Protocol::ALL.into_iter().find(|protocol| protocol.name() == scheme);
             known.filter(|_| !rest.is_empty() && !rest.starts_with('-'))
         } else if text.starts_with('/') {
             Some(Protocol::File)
@@ -207,18 +189,11 @@ impl FromStr for RepositoryUrl {
             // The short form of ssh: a colon before any slash. A host that begins with '-' would be an option of ssh.
             text.split_once(':')
                 .filter(|(host, path)| !host.is_empty() && !host.contains('/') && !path.is_empty())
-                .filter(|(host, _)| {
-                    !host
-                        .split('@')
-                        .any(|part| part.is_empty() || part.starts_with('-'))
-                })
+                .filter(|(host, _)| !host.split('@').any(|part| part.is_empty() || part.starts_with('-')))
                 .map(|_| Protocol::Ssh)
         };
         match protocol {
-            Some(protocol) => Ok(Self {
-                text: text.to_owned(),
-                protocol,
-            }),
+            Some(protocol) => Ok(Self { text: text.to_owned(), protocol }),
             None => Err(InvalidLibrary::Url(text.to_owned())),
         }
     }
@@ -235,9 +210,7 @@ macro_rules! as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
+                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
             }
         }
     };
@@ -299,21 +272,14 @@ mod tests {
             ("https://example.org/a\nb", None),
             ("", None),
         ] {
-            assert_eq!(
-                text.parse::<RepositoryUrl>().ok().map(|url| url.protocol()),
-                protocol,
-                "{text:?}"
-            );
+            assert_eq!(text.parse::<RepositoryUrl>().ok().map(|url| url.protocol()), protocol, "{text:?}");
         }
     }
 
     #[test]
     fn passwords_are_not_shown() {
         for (text, shown) in [
-            (
-                "https://user:secret@example.org/pl.git",
-                "https://…@example.org/pl.git",
-            ),
+            ("https://user:secret@example.org/pl.git", "https://…@example.org/pl.git"),
             ("https://to@ken@example.org", "https://…@example.org"),
             ("https://example.org/a@b", "https://example.org/a@b"),
             ("git@example.org:pl.git", "git@example.org:pl.git"),

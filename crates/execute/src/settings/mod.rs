@@ -11,9 +11,7 @@ use belljar_sandbox::agent::ArchiveLimits;
 use belljar_sandbox::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
-pub use libraries::{
-    Alias, ExternalLibrary, InvalidLibrary, LibrarySettings, Protocol, RepositoryUrl,
-};
+pub use libraries::{Alias, ExternalLibrary, InvalidLibrary, LibrarySettings, Protocol, RepositoryUrl};
 pub use sandbox::SandboxSettings;
 
 /// Settings of the job "run". Sizes are written as `256M`, times as `10s`; unknown keys are errors.
@@ -119,15 +117,9 @@ impl Settings {
             ("archive_timeout", self.archive_timeout),
             ("environment_lifetime", self.environment_lifetime),
             ("sweep_interval", self.sweep_interval),
-            (
-                "libraries.refresh_interval",
-                self.libraries.refresh_interval,
-            ),
+            ("libraries.refresh_interval", self.libraries.refresh_interval),
             ("libraries.git_timeout", self.libraries.git_timeout),
-            (
-                "libraries.listing_lifetime",
-                self.libraries.listing_lifetime,
-            ),
+            ("libraries.listing_lifetime", self.libraries.listing_lifetime),
         ];
         let sizes = [
             ("max_upload", self.max_upload.bytes()),
@@ -181,10 +173,7 @@ impl Settings {
     /// than may be uploaded, and must be usable nevertheless.
     #[must_use]
     pub fn saved_archive_limits(&self) -> ArchiveLimits {
-        ArchiveLimits {
-            max_entries: self.sandbox.files,
-            max_bytes: self.sandbox.disk.bytes(),
-        }
+        ArchiveLimits { max_entries: self.sandbox.files, max_bytes: self.sandbox.disk.bytes() }
     }
 }
 
@@ -203,10 +192,7 @@ mod tests {
         assert_eq!(shown["max_upload"], "64M");
         assert_eq!(shown["libraries"]["refresh_interval"], "2h");
         assert_eq!(serde_json::from_value::<Settings>(shown).unwrap(), settings);
-        assert_eq!(
-            serde_json::from_value::<Settings>(json!({})).unwrap(),
-            settings
-        );
+        assert_eq!(serde_json::from_value::<Settings>(json!({})).unwrap(), settings);
     }
 
     #[test]
@@ -235,10 +221,7 @@ mod tests {
             json!({"max_upload": "1 MB"}),
             json!({"pool_size": -1}),
         ] {
-            assert!(
-                serde_json::from_value::<Settings>(written.clone()).is_err(),
-                "{written}"
-            );
+            assert!(serde_json::from_value::<Settings>(written.clone()).is_err(), "{written}");
         }
     }
 
@@ -281,21 +264,9 @@ mod tests {
         let mut settings = Settings::default();
         settings.sandbox.disk = ByteSize::from_mib(1);
         settings.sandbox.files = 10;
-        assert_eq!(
-            settings.archive_limits(),
-            ArchiveLimits {
-                max_entries: 10,
-                max_bytes: 1 << 20
-            }
-        );
+        assert_eq!(settings.archive_limits(), ArchiveLimits { max_entries: 10, max_bytes: 1 << 20 });
         settings.max_unpacked = ByteSize::from_kib(1);
         settings.max_archive_entries = 5;
-        assert_eq!(
-            settings.archive_limits(),
-            ArchiveLimits {
-                max_entries: 5,
-                max_bytes: 1 << 10
-            }
-        );
+        assert_eq!(settings.archive_limits(), ArchiveLimits { max_entries: 5, max_bytes: 1 << 10 });
     }
 }

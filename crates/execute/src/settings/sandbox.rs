@@ -71,9 +71,7 @@ impl SandboxSettings {
         Limits {
             wall_time,
             // All CPUs busy for the whole wall-clock time cannot use more than this.
-            cpu_time: self
-                .cpu_time
-                .unwrap_or_else(|| wall_time.saturating_mul(cpus.max(1))),
+            cpu_time: self.cpu_time.unwrap_or_else(|| wall_time.saturating_mul(cpus.max(1))),
             memory: self.memory.bytes(),
             swap: self.swap.bytes(),
             processes: self.processes,
@@ -104,15 +102,9 @@ mod tests {
     fn cpu_time_bites_only_when_set() {
         let mut settings = SandboxSettings::default();
         let wall_time = Duration::from_secs(10);
-        assert_eq!(
-            settings.limits(wall_time, 4).cpu_time,
-            Duration::from_secs(40)
-        );
+        assert_eq!(settings.limits(wall_time, 4).cpu_time, Duration::from_secs(40));
         assert_eq!(settings.limits(wall_time, 0).cpu_time, wall_time);
         settings.cpu_time = Some(Duration::from_secs(3));
-        assert_eq!(
-            settings.limits(wall_time, 4).cpu_time,
-            Duration::from_secs(3)
-        );
+        assert_eq!(settings.limits(wall_time, 4).cpu_time, Duration::from_secs(3));
     }
 }

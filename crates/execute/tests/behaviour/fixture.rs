@@ -23,10 +23,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(launcher: Launcher) -> Self {
-        Self {
-            launcher,
-            root: tempfile::tempdir().unwrap(),
-        }
+        Self { launcher, root: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -54,20 +51,9 @@ impl Bench {
     pub(crate) fn stored_files(&self) -> usize {
         fn count(directory: &Path) -> usize {
             let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
-            entries
-                .map(|entry| {
-                    if entry.path().is_dir() {
-                        count(&entry.path())
-                    } else {
-                        1
-                    }
-                })
-                .sum()
+            entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
         }
-        ["blobs", "spool"]
-            .iter()
-            .map(|name| count(&self.data().join(name)))
-            .sum()
+        ["blobs", "spool"].iter().map(|name| count(&self.data().join(name))).sum()
     }
 }
 
@@ -109,10 +95,7 @@ pub(crate) async fn execute(service: &Service, request: Request) -> Response {
 /// How each command ended, and what it wrote.
 pub(crate) fn ends(response: &Response) -> Vec<(End, String)> {
     let end = |execution: &belljar_execute::Execution| {
-        (
-            execution.outcome.end.clone(),
-            String::from_utf8_lossy(&execution.outcome.stdout).into_owned(),
-        )
+        (execution.outcome.end.clone(), String::from_utf8_lossy(&execution.outcome.stdout).into_owned())
     };
     response.executions.iter().map(end).collect()
 }
@@ -146,11 +129,7 @@ pub(crate) fn archive(members: &[(&str, &str)]) -> File {
         // Written as it is: the library refuses names that point outside.
         header.as_ustar_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         let is_directory = name.ends_with('/');
-        header.set_entry_type(if is_directory {
-            tar::EntryType::Directory
-        } else {
-            tar::EntryType::Regular
-        });
+        header.set_entry_type(if is_directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
         header.set_mode(if is_directory { 0o700 } else { 0o644 });
         header.set_uid(1000);
         header.set_size(content.len() as u64);
@@ -212,8 +191,5 @@ pub(crate) fn members(mut archive: File) -> BTreeMap<String, String> {
 
 /// For comparing with [`members`].
 pub(crate) fn expected<const N: usize>(members: [(&str, &str); N]) -> BTreeMap<String, String> {
-    members
-        .into_iter()
-        .map(|(name, content)| (name.to_owned(), content.to_owned()))
-        .collect()
+    members.into_iter().map(|(name, content)| (name.to_owned(), content.to_owned())).collect()
 }

@@ -4,11 +4,7 @@
 //! failure. An argument selects the tests whose names contain it.
 
 // The report is this program's output, and it is the test harness.
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test harness of its own"
-)]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a test harness of its own")]
 
 mod commands;
 mod environments;
@@ -22,6 +18,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use belljar_execute::Settings;
 use belljar_sandbox::{Launcher, launcher_main_if_asked};
 
 use crate::fixture::{Bench, settings};
@@ -90,22 +87,15 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let filters: Vec<&String> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with('-'))
-        .collect();
-    let chosen = TESTS.iter().filter(|(name, _)| {
-        filters.is_empty() || filters.iter().any(|filter| name.contains(*filter))
-    });
+    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let chosen =
+        TESTS.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(*filter)));
     // Before there are threads.
     let launcher = match Launcher::start() {
         Ok(launcher) => launcher,
         Err(error) => return skip_all(&error.to_string()),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     if let Err(reason) = runtime.block_on(try_sandbox(launcher.clone())) {
         return skip_all(&reason);
     }
@@ -113,9 +103,7 @@ fn main() -> ExitCode {
     for (name, test) in chosen {
         let bench = Bench::new(launcher.clone());
         let began = Instant::now();
-        let run = AssertUnwindSafe(|| {
-            runtime.block_on(async { tokio::time::timeout(PATIENCE, test(bench)).await })
-        });
+        let run = AssertUnwindSafe(|| runtime.block_on(async { tokio::time::timeout(PATIENCE, test(bench)).await }));
         let verdict = match std::panic::catch_unwind(run) {
             Ok(Ok(())) => "ok",
             Ok(Err(_)) => "FAILED: too slow",
@@ -126,27 +114,18 @@ fn main() -> ExitCode {
         } else {
             failed += 1
         }
-        println!(
-            "test {name} ... {verdict} ({:.2} s)",
-            began.elapsed().as_secs_f64()
-        );
+        println!("test {name} ... {verdict} ({:.2} s)", began.elapsed().as_secs_f64());
     }
     println!("\ntest result: {passed} passed; {failed} failed");
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Whether sandboxes can be made here.
 async fn try_sandbox(launcher: Launcher) -> Result<(), String> {
     let bench = Bench::new(launcher);
-    let service = bench.start(settings(1)).await;
-    let ran = service
-        .execute(fixture::request(["true"]))
-        .await
-        .map_err(|error| fixture::chain(&error));
+    let soon = Duration::from_secs(5);
+    let service = bench.start(Settings { wait_for_sandbox: soon, ..settings(1) }).await;
+    let ran = service.execute(fixture::request(["true"])).await.map_err(|error| fixture::chain(&error));
     service.stop().await;
     match ran?.executions.remove(0).outcome.end {
         belljar_sandbox::End::SetupFailed { message, .. } => Err(message),
@@ -159,9 +138,5 @@ fn skip_all(reason: &str) -> ExitCode {
         println!("test {name} ... skipped: {reason}");
     }
     let required = std::env::var_os("BELLJAR_REQUIRE_SANDBOX").is_some_and(|value| value == "1");
-    if required {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if required { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -29,12 +29,7 @@ pub(crate) async fn requests_run_side_by_side_and_give_their_sandboxes_back(benc
 
 pub(crate) async fn who_finds_all_busy_is_told_when_to_come_back(bench: Bench) {
     let wait = Duration::from_millis(200);
-    let service = bench
-        .start(Settings {
-            wait_for_sandbox: wait,
-            ..settings(1)
-        })
-        .await;
+    let service = bench.start(Settings { wait_for_sandbox: wait, ..settings(1) }).await;
     until(|| service.pool().idle == 1).await;
     let running = tokio::spawn({
         let service = service.clone();
@@ -46,11 +41,7 @@ pub(crate) async fn who_finds_all_busy_is_told_when_to_come_back(bench: Bench) {
         Err(ExecuteError::Busy { retry_after }) => assert!(retry_after >= Duration::from_secs(1)),
         other => panic!("{other:?}"),
     }
-    assert!(
-        asked.elapsed() >= wait && asked.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() >= wait && asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     assert_eq!(ends(&running.await.unwrap())[0].0, exited(0));
     until(|| service.pool().idle == 1).await;
     execute(&service, request(["true"])).await;
@@ -63,24 +54,12 @@ pub(crate) async fn facts_are_told_at_once(bench: Bench) {
     until(|| service.usage().host.processes > 0).await;
     let asked = Instant::now();
     let (usage, specifications) = (service.usage(), service.specifications().await.unwrap());
-    assert!(
-        asked.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        asked.elapsed()
-    );
-    assert!(
-        usage.host.memory_bytes > 0 && usage.host.memory_bytes < specifications.host.memory_bytes
-    );
+    assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+    assert!(usage.host.memory_bytes > 0 && usage.host.memory_bytes < specifications.host.memory_bytes);
     assert_eq!(specifications.sandbox.count, 2);
-    assert_eq!(
-        specifications.sandbox.memory_bytes,
-        service.settings().sandbox.memory.bytes()
-    );
+    assert_eq!(specifications.sandbox.memory_bytes, service.settings().sandbox.memory.bytes());
     let response = execute(&service, request(["stat --file-system --format %T ."])).await;
-    assert_eq!(
-        ends(&response)[0].1.trim(),
-        specifications.sandbox.work_directory_device
-    );
+    assert_eq!(ends(&response)[0].1.trim(), specifications.sandbox.work_directory_device);
     service.stop().await;
 }
 
@@ -89,14 +68,8 @@ pub(crate) async fn a_stopped_service_refuses(bench: Bench) {
     execute(&service, request(["true"])).await;
     service.stop().await;
     assert_eq!(service.ready(), Err(NotReady::Stopping));
-    assert!(matches!(
-        service.execute(request(["true"])).await,
-        Err(ExecuteError::Stopping)
-    ));
-    assert!(matches!(
-        service.libraries().await,
-        Err(ExecuteError::Stopping)
-    ));
+    assert!(matches!(service.execute(request(["true"])).await, Err(ExecuteError::Stopping)));
+    assert!(matches!(service.libraries().await, Err(ExecuteError::Stopping)));
     // The data directory is free for the next one.
     drop(service);
     bench.service(1).await.stop().await;
