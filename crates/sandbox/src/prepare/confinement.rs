@@ -133,6 +133,8 @@ fn landlock(policy: &Policy, version: u32, steps: &mut Steps) -> Result<(), Sand
 
 #[cfg(test)]
 mod tests {
+    use belljar_sys::plan::Slot;
+
     use super::*;
 
     /// Where in a plan the first step that `is` likes stands.
@@ -142,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_spawner_gives_up_in_the_only_order_that_works() {
-        let machine = Machine { privileged: true, landlock_version: 6, ..Machine::for_tests() };
+        let mut machine = Machine::for_tests();
+        (machine.privileged, machine.landlock_version) = (true, 6);
         let plan = confine_spawner(&Policy::default(), &machine).unwrap();
         let ids = position(&plan, |step| matches!(step, Step::SetIds { .. }));
         let capabilities = position(&plan, |step| matches!(step, Step::ClearCapabilities));
