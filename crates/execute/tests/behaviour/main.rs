@@ -1,6 +1,6 @@
 //! What a service does, with real sandboxes.
 //!
-//! Where no sandbox can be made, every test is reported as skipped, with the reason; with `BELLJAR_REQUIRE_SANDBOX=1` that is a
+//! Where no sandbox can be made, every test is reported as skipped, with the reason; with `BELLJAR_TEST_STRICT=1` that is a
 //! failure. An argument selects the tests whose names contain it.
 
 // The report is this program's output, and it is the test harness.
@@ -137,6 +137,6 @@ fn skip_all(reason: &str) -> ExitCode {
     for (name, _) in TESTS {
         println!("test {name} ... skipped: {reason}");
     }
-    let required = std::env::var_os("BELLJAR_REQUIRE_SANDBOX").is_some_and(|value| value == "1");
+    let required = std::env::var_os("BELLJAR_TEST_STRICT").is_some_and(|value| value == "1");
     if required { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

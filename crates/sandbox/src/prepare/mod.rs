@@ -182,6 +182,8 @@ impl Steps {
     ) -> Result<(), SandboxError> {
         let mut add = |step| self.push(layer.0, layer.1, step);
         add(Step::OpenFileSystem { kind: text(kind)?, into: slot::CONTEXT });
+        // What `df` and `mount` print as the device.
+        add(Step::SetOption { context: slot::CONTEXT, key: text("source")?, value: text(kind)? });
         for (key, value) in options {
             add(Step::SetOption { context: slot::CONTEXT, key: text(*key)?, value: text(value.as_str())? });
         }
