@@ -91,9 +91,7 @@ impl<R: Read> Archive<R> {
     ///
     /// [`Refusal::NotAnArchive`] when it does not start as gzip.
     pub(super) fn open(reader: R, limits: ArchiveLimits) -> Result<Self, Problem> {
-        let gunzip = Gunzip::new(reader)
-            .map_err(|error| stream_problem(&error))?
-            .map_err(Problem::not_an_archive)?;
+        let gunzip = Gunzip::new(reader).map_err(|error| stream_problem(&error))?.map_err(Problem::not_an_archive)?;
         Ok(Self {
             stream: BufReader::with_capacity(BUFFER_BYTES, gunzip),
             limits,
@@ -124,12 +122,7 @@ impl<R: Read> Archive<R> {
                 return Ok(None);
             };
             let header = Header(&block);
-            let damaged = || {
-                Problem::not_an_archive(format!(
-                    "the header of '{}' is damaged",
-                    shown(&header.name())
-                ))
-            };
+            let damaged = || Problem::not_an_archive(format!("the header of '{}' is damaged", shown(&header.name())));
             let size = header.size().ok_or_else(damaged)?;
             match header.type_flag() {
                 b'L' => long_name = Some(self.read_name(size)?),
@@ -152,11 +145,7 @@ impl<R: Read> Archive<R> {
                             None => (header.mtime().ok_or_else(damaged)?, 0),
                         },
                         size: 0,
-                        link: extended
-                            .link
-                            .take()
-                            .or(long_link)
-                            .unwrap_or_else(|| header.link().to_vec()),
+                        link: extended.link.take().or(long_link).unwrap_or_else(|| header.link().to_vec()),
                         name,
                     };
                     self.entries += 1;
@@ -167,15 +156,12 @@ impl<R: Read> Archive<R> {
                     if kind == Kind::File {
                         let stored = extended.size.unwrap_or(size);
                         let sparse = if flag == b'S' {
-                            Some(
-                                self.read_old_map(&block)
-                                    .transpose()
-                                    .ok_or_else(damaged)??,
-                            )
+                            Some(self.read_old_map(&block).transpose().ok_or_else(damaged)??)
                         } else {
-                            extended.sparse.real_size.map(|real_size| {
-                                (std::mem::take(&mut extended.sparse.map), real_size)
-                            })
+                            extended
+                                .sparse
+                                .real_size
+                                .map(|real_size| (std::mem::take(&mut extended.sparse.map), real_size))
                         };
                         member.size = sparse.as_ref().map_or(stored, |&(_, real_size)| real_size);
                         self.count_bytes(member.size)?;
@@ -190,10 +176,7 @@ impl<R: Read> Archive<R> {
                             map.reverse();
                             self.content.segments = map;
                         } else if stored > 0 {
-                            self.content.segments.push(Segment {
-                                offset: 0,
-                                length: stored,
-                            });
+                            self.content.segments.push(Segment { offset: 0, length: stored });
                         }
                     } else if kind == Kind::Other && !matches!(flag, b'3' | b'4') {
                         self.begin_content(extended.size.unwrap_or(size));
@@ -211,12 +194,7 @@ impl<R: Read> Archive<R> {
     /// [`Refusal::NotAnArchive`] when the archive ends or is damaged here.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Problem> {
         self.return_lent();
-        while self
-            .content
-            .segments
-            .last()
-            .is_some_and(|segment| segment.length == 0)
-        {
+        while self.content.segments.last().is_some_and(|segment| segment.length == 0) {
             self.content.segments.pop();
         }
         let Some(segment) = self.content.segments.last_mut() else {
@@ -226,17 +204,12 @@ impl<R: Read> Archive<R> {
         if bytes.is_empty() {
             return Err(ends_early());
         }
-        let length = bytes
-            .len()
-            .min(usize::try_from(segment.length).unwrap_or(usize::MAX));
+        let length = bytes.len().min(usize::try_from(segment.length).unwrap_or(usize::MAX));
         let offset = segment.offset;
         segment.offset += length as u64;
         segment.length -= length as u64;
         self.content.lent = length;
-        Ok(Some(Chunk {
-            offset,
-            bytes: &bytes[..length],
-        }))
+        Ok(Some(Chunk { offset, bytes: &bytes[..length] }))
     }
 
     fn return_lent(&mut self) {
@@ -262,22 +235,14 @@ impl<R: Read> Archive<R> {
     }
 
     fn begin_content(&mut self, stored: u64) {
-        self.content = Content {
-            left: stored,
-            padding: padding(stored),
-            ..Content::default()
-        };
+        self.content = Content { left: stored, padding: padding(stored), ..Content::default() };
     }
 
     /// The next header; nothing at the end of the archive.
     fn read_header(&mut self) -> Result<Option<Block>, Problem> {
         if fill(&mut self.stream)?.is_empty() {
             // Without the two blocks of zeros at its end an archive is complete all the same, but it has members.
-            return if self.headers > 0 {
-                Ok(None)
-            } else {
-                Err(Problem::not_an_archive("it is empty"))
-            };
+            return if self.headers > 0 { Ok(None) } else { Err(Problem::not_an_archive("it is empty")) };
         }
         let block = self.read_block()?;
         if block == [0; BLOCK] {
@@ -301,9 +266,7 @@ impl<R: Read> Archive<R> {
 
     fn read_block(&mut self) -> Result<Block, Problem> {
         let mut block = [0; BLOCK];
-        self.stream
-            .read_exact(&mut block)
-            .map_err(|error| stream_problem(&error))?;
+        self.stream.read_exact(&mut block).map_err(|error| stream_problem(&error))?;
         Ok(block)
     }
 
@@ -330,10 +293,7 @@ impl<R: Read> Archive<R> {
         self.count_extended(size)?;
         let mut bytes = Vec::new();
         // Grows with what is there, not with what is announced.
-        (&mut self.stream)
-            .take(size)
-            .read_to_end(&mut bytes)
-            .map_err(|error| stream_problem(&error))?;
+        (&mut self.stream).take(size).read_to_end(&mut bytes).map_err(|error| stream_problem(&error))?;
         if (bytes.len() as u64) < size {
             return Err(ends_early());
         }
@@ -344,11 +304,7 @@ impl<R: Read> Archive<R> {
     /// A GNU long name, which ends at its first zero.
     fn read_name(&mut self, size: u64) -> Result<Vec<u8>, Problem> {
         let mut name = self.read_extended(size)?;
-        name.truncate(
-            name.iter()
-                .position(|&byte| byte == 0)
-                .unwrap_or(name.len()),
-        );
+        name.truncate(name.iter().position(|&byte| byte == 0).unwrap_or(name.len()));
         Ok(name)
     }
 

@@ -23,11 +23,7 @@ const ZEROS: &[u8] = &[0; 4096];
 ///
 /// [`Refusal::NotFound`], [`Refusal::NotAFile`] or [`Refusal::TooLarge`] (above `max_bytes`); [`Problem::Failed`] for
 /// anything that has nothing to do with the path.
-pub fn open_result(
-    directory: BorrowedFd<'_>,
-    path: &str,
-    max_bytes: u64,
-) -> Result<(File, u64), Problem> {
+pub fn open_result(directory: BorrowedFd<'_>, path: &str, max_bytes: u64) -> Result<(File, u64), Problem> {
     if path.as_bytes().contains(&0) {
         return Err(Refusal::NotFound.into());
     }
@@ -70,17 +66,10 @@ pub fn copy_file(file: &File, size: u64, output: &mut impl Write) -> Result<(), 
 }
 
 /// The same with a buffer for many files.
-pub(super) fn copy_with(
-    buffer: &mut [u8],
-    mut file: &File,
-    size: u64,
-    output: &mut impl Write,
-) -> Result<(), Problem> {
+pub(super) fn copy_with(buffer: &mut [u8], mut file: &File, size: u64, output: &mut impl Write) -> Result<(), Problem> {
     let mut left = size;
     while left > 0 {
-        let wanted = buffer
-            .len()
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         match io::Read::read(&mut file, &mut buffer[..wanted]) {
             Ok(0) => return write_zeros(left, output),
             Ok(read) => {

@@ -26,9 +26,7 @@ impl<R: Read> Gunzip<R> {
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
         let start = fill(&mut reader)?;
         if start.starts_with(b"\x1f\x8b") {
-            return Ok(Ok(Self {
-                member: Some(GzDecoder::new(reader)),
-            }));
+            return Ok(Ok(Self { member: Some(GzDecoder::new(reader)) }));
         }
         Ok(Err(match start {
             [] => "it is empty".to_owned(),

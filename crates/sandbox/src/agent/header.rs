@@ -45,11 +45,7 @@ impl<'a> Header<'a> {
         };
         let (mut unsigned, mut signed) = (0_i64, 0_i64);
         for (place, &byte) in self.0.iter().enumerate() {
-            let byte = if CHECKSUM.contains(&place) {
-                b' '
-            } else {
-                byte
-            };
+            let byte = if CHECKSUM.contains(&place) { b' ' } else { byte };
             unsigned += i64::from(byte);
             signed += i64::from(byte.cast_signed());
         }
@@ -60,11 +56,7 @@ impl<'a> Header<'a> {
     pub(super) fn name(&self) -> Vec<u8> {
         let name = text(&self.0[NAME]);
         let prefix = text(&self.0[PREFIX]);
-        if self.0[MAGIC] == USTAR[..] && !prefix.is_empty() {
-            [prefix, name].join(&b'/')
-        } else {
-            name.to_vec()
-        }
+        if self.0[MAGIC] == USTAR[..] && !prefix.is_empty() { [prefix, name].join(&b'/') } else { name.to_vec() }
     }
 
     /// The target of a link.
@@ -101,16 +93,11 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
     if first & 0x80 != 0 {
         // The sign is the bit below the marker.
         let start = i128::from(first & 0x7f) - if first & 0x40 != 0 { 0x80 } else { 0 };
-        let value = rest.iter().try_fold(start, |value, &byte| {
-            value.checked_mul(256).map(|value| value + i128::from(byte))
-        });
+        let value =
+            rest.iter().try_fold(start, |value, &byte| value.checked_mul(256).map(|value| value + i128::from(byte)));
         return i64::try_from(value?).ok();
     }
-    let digits = field
-        .split(|&byte| byte == 0)
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
+    let digits = field.split(|&byte| byte == 0).next().unwrap_or_default().trim_ascii();
     digits.iter().try_fold(0_i64, |value, &digit| match digit {
         b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
         _ => None,
@@ -181,13 +168,8 @@ pub(super) fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     // The first slash that leaves a short enough name leaves the shortest prefix. A directory's last slash is no separator.
     let from = name.len() - NAME.len() - 1;
-    let slash = from
-        + name[from..name.len() - 1]
-            .iter()
-            .position(|&byte| byte == b'/')?;
-    (1..=PREFIX.len())
-        .contains(&slash)
-        .then(|| (&name[..slash], &name[slash + 1..]))
+    let slash = from + name[from..name.len() - 1].iter().position(|&byte| byte == b'/')?;
+    (1..=PREFIX.len()).contains(&slash).then(|| (&name[..slash], &name[slash + 1..]))
 }
 
 fn put(field: &mut [u8], bytes: &[u8]) {
@@ -197,11 +179,7 @@ fn put(field: &mut [u8], bytes: &[u8]) {
 
 fn put_octal(field: &mut [u8], number: u64) {
     let digits = field.len() - 1;
-    let number = if fits_octal(number, field.len()) {
-        number
-    } else {
-        0
-    };
+    let number = if fits_octal(number, field.len()) { number } else { 0 };
     put(field, format!("{number:0digits$o}\0").as_bytes());
 }
 
@@ -222,10 +200,7 @@ mod tests {
             (b"-1", None),
             (b"777777777777777777777777", None),
             (b"\x80\0\0\0\0\0\0\x01\0\0\0\0", Some(1 << 32)),
-            (
-                b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-                Some(-1),
-            ),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", Some(-1)),
             (b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", None),
             (b"\xff\xff", Some(-1)),
             (b"", None),
@@ -275,10 +250,7 @@ mod tests {
         assert_eq!(header.name(), name.as_bytes());
         assert_eq!(header.link(), b"target");
         assert_eq!((header.mode(), header.size()), (Some(0o640), Some(0o7777)));
-        assert_eq!(
-            (header.mtime(), header.type_flag()),
-            (Some(1_234_567_890), b'2')
-        );
+        assert_eq!((header.mtime(), header.type_flag()), (Some(1_234_567_890), b'2'));
         block[3] ^= 1;
         assert!(!Header(&block).is_valid());
     }

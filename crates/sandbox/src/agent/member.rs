@@ -106,34 +106,19 @@ fn find<R: Read + Seek>(
             if member.kind == Kind::File && member.size <= MAX_KEPT_BYTES {
                 write_content(&mut archive, member.size, kept.insert(Vec::new()))?;
             }
-            found = Some(Candidate {
-                index,
-                kind: member.kind,
-                size: member.size,
-                link: member.link,
-                kept,
-            });
+            found = Some(Candidate { index, kind: member.kind, size: member.size, link: member.link, kept });
         }
     }
     Ok(found)
 }
 
-fn rewind<'a, R: Read + Seek>(
-    reader: &'a mut R,
-    limits: &ArchiveLimits,
-) -> Result<Archive<&'a mut R>, Problem> {
-    reader
-        .seek(SeekFrom::Start(0))
-        .step(|| "rewinding the archive")?;
+fn rewind<'a, R: Read + Seek>(reader: &'a mut R, limits: &ArchiveLimits) -> Result<Archive<&'a mut R>, Problem> {
+    reader.seek(SeekFrom::Start(0)).step(|| "rewinding the archive")?;
     Archive::open(reader, *limits)
 }
 
 /// Writes the current member, with zeros for its holes.
-fn write_content<R: Read>(
-    archive: &mut Archive<R>,
-    size: u64,
-    output: &mut impl Write,
-) -> Result<(), Problem> {
+fn write_content<R: Read>(archive: &mut Archive<R>, size: u64, output: &mut impl Write) -> Result<(), Problem> {
     let mut end = 0;
     while let Some(chunk) = archive.next_chunk()? {
         write_zeros(chunk.offset - end, output)?;
@@ -165,9 +150,7 @@ impl<R: Read + Seek> FoundMember<'_, R> {
             member = archive.next_member()?;
         }
         match member {
-            Some(member) if member.size == self.size => {
-                write_content(&mut archive, self.size, output)
-            }
+            Some(member) if member.size == self.size => write_content(&mut archive, self.size, output),
             _ => Err(Problem::not_an_archive("it changed while it was read")),
         }
     }

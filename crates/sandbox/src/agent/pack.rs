@@ -13,9 +13,7 @@ use rustix::io::Errno;
 
 use super::content::{WRITING, copy_with, write_zeros};
 use super::gzip::BUFFER_BYTES;
-use super::header::{
-    BLOCK_BYTES, Fields, ID_FIELD, LINK_FIELD, SIZE_FIELD, fits_octal, padding, split_name,
-};
+use super::header::{BLOCK_BYTES, Fields, ID_FIELD, LINK_FIELD, SIZE_FIELD, fits_octal, padding, split_name};
 use super::name::{MAX_PATH_BYTES, shown};
 use super::pax::{push_record, time_value};
 use super::problem::Step;
@@ -52,18 +50,13 @@ pub fn pack(directory: BorrowedFd<'_>, output: impl Write, level: u32) -> Result
         here: None,
         levels: Vec::new(),
         names: HashMap::new(),
-        done: Done {
-            entries: 0,
-            bytes: 0,
-        },
+        done: Done { entries: 0, bytes: 0 },
     };
     packing.walk()?;
     // Two blocks of zeros end an archive.
     write_zeros(2 * BLOCK_BYTES, &mut packing.output)?;
     let output = packing.output.finish().step(|| WRITING)?;
-    output
-        .into_inner()
-        .map_err(|error| Problem::failed_io(WRITING, error.error()))?;
+    output.into_inner().map_err(|error| Problem::failed_io(WRITING, error.error()))?;
     Ok(packing.done)
 }
 
@@ -107,11 +100,7 @@ impl<W: Write> Packing<'_, W> {
         let here = self.here.as_ref().map_or(self.root, AsFd::as_fd);
         let mut names = names(here).step(|| reading(&self.path))?;
         names.sort_unstable();
-        self.levels.push(Level {
-            above,
-            names: names.into_iter(),
-            mode,
-        });
+        self.levels.push(Level { above, names: names.into_iter(), mode });
         Ok(())
     }
 
@@ -120,8 +109,7 @@ impl<W: Write> Packing<'_, W> {
             if let Some(mode) = level.mode {
                 self.open_here()?;
                 if let Some(here) = &self.here {
-                    rustix::fs::fchmod(here, Mode::from_raw_mode(mode))
-                        .step(|| reading(&self.path))?;
+                    rustix::fs::fchmod(here, Mode::from_raw_mode(mode)).step(|| reading(&self.path))?;
                 }
             }
             self.path.truncate(level.above);
@@ -132,8 +120,7 @@ impl<W: Write> Packing<'_, W> {
 
     fn open_here(&mut self) -> Result<(), Problem> {
         if self.here.is_none() && !self.path.is_empty() {
-            let directory =
-                open_without_links(self.root, &self.path, OFlags::RDONLY | OFlags::DIRECTORY);
+            let directory = open_without_links(self.root, &self.path, OFlags::RDONLY | OFlags::DIRECTORY);
             self.here = Some(directory.step(|| reading(&self.path))?);
         }
         Ok(())
@@ -167,14 +154,9 @@ impl<W: Write> Packing<'_, W> {
         }
         match kind {
             FileType::RegularFile => {
-                let file =
-                    open_readable(here, name, &found, OWNER_READ, OFlags::empty()).step(step)?;
+                let file = open_readable(here, name, &found, OWNER_READ, OFlags::empty()).step(step)?;
                 if !file.was_readable {
-                    rustix::fs::fchmod(
-                        &file.descriptor,
-                        Mode::from_raw_mode(found.st_mode & MODE_BITS),
-                    )
-                    .step(step)?;
+                    rustix::fs::fchmod(&file.descriptor, Mode::from_raw_mode(found.st_mode & MODE_BITS)).step(step)?;
                 }
                 let opened = rustix::fs::fstat(&file.descriptor).step(step)?;
                 if file_type(&opened) != FileType::RegularFile {
@@ -190,34 +172,20 @@ impl<W: Write> Packing<'_, W> {
             }
             FileType::Directory => {
                 let directory =
-                    open_readable(here, name, &found, OWNER_READ_AND_SEARCH, OFlags::DIRECTORY)
-                        .step(step)?;
+                    open_readable(here, name, &found, OWNER_READ_AND_SEARCH, OFlags::DIRECTORY).step(step)?;
                 path.push(b'/');
-                write_header(
-                    &mut self.output,
-                    &fields(&found, b'5', &path, b""),
-                    &found,
-                    &mut self.done,
-                )?;
+                write_header(&mut self.output, &fields(&found, b'5', &path, b""), &found, &mut self.done)?;
                 path.pop();
                 self.path = path;
                 self.here = Some(directory.descriptor);
-                self.enter(
-                    above,
-                    (!directory.was_readable).then_some(found.st_mode & MODE_BITS),
-                )
+                self.enter(above, (!directory.was_readable).then_some(found.st_mode & MODE_BITS))
             }
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(here, name, Vec::new()).step(step)?;
                 let fields = fields(&found, b'2', &path, target.as_bytes());
                 write_header(&mut self.output, &fields, &found, &mut self.done)
             }
-            FileType::Fifo => write_header(
-                &mut self.output,
-                &fields(&found, b'6', &path, b""),
-                &found,
-                &mut self.done,
-            ),
+            FileType::Fifo => write_header(&mut self.output, &fields(&found, b'6', &path, b""), &found, &mut self.done),
             _ => Ok(()),
         }
     }
@@ -242,16 +210,8 @@ fn open_readable(
         set_mode(parent, name, permissions(found) | needed)?;
     }
     // Not waiting: it might be a FIFO by now.
-    let flags = OFlags::RDONLY
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::NOCTTY
-        | OFlags::CLOEXEC
-        | more;
-    Ok(Opened {
-        descriptor: rustix::fs::openat(parent, name, flags, Mode::empty())?,
-        was_readable,
-    })
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | more;
+    Ok(Opened { descriptor: rustix::fs::openat(parent, name, flags, Mode::empty())?, was_readable })
 }
 
 fn fields<'a>(found: &Stat, type_flag: u8, name: &'a [u8], link: &'a [u8]) -> Fields<'a> {
@@ -279,12 +239,7 @@ const fn account(id: u32) -> &'static str {
 }
 
 /// Writes a header, and before it the records of what it cannot hold.
-fn write_header(
-    output: &mut impl Write,
-    fields: &Fields<'_>,
-    found: &Stat,
-    done: &mut Done,
-) -> Result<(), Problem> {
+fn write_header(output: &mut impl Write, fields: &Fields<'_>, found: &Stat, done: &mut Done) -> Result<(), Problem> {
     let mut records = Vec::new();
     let long_name = split_name(fields.name).is_none();
     let long_link = fields.link.len() > LINK_FIELD;
@@ -293,20 +248,15 @@ fn write_header(
         // Records are UTF-8 unless they say otherwise.
         push_record(&mut records, "hdrcharset", b"BINARY");
     }
-    for (key, value, long) in [
-        ("path", fields.name, long_name),
-        ("linkpath", fields.link, long_link),
-    ] {
+    for (key, value, long) in [("path", fields.name, long_name), ("linkpath", fields.link, long_link)] {
         // What is not ASCII has no defined meaning in a header; bytes that are no text at all are better off there.
         if long || (!value.is_ascii() && is_text(value)) {
             push_record(&mut records, key, value);
         }
     }
-    for (key, value, field) in [
-        ("uid", fields.uid, ID_FIELD),
-        ("gid", fields.gid, ID_FIELD),
-        ("size", fields.size, SIZE_FIELD),
-    ] {
+    for (key, value, field) in
+        [("uid", fields.uid, ID_FIELD), ("gid", fields.gid, ID_FIELD), ("size", fields.size, SIZE_FIELD)]
+    {
         if !fits_octal(value, field) {
             push_record(&mut records, key, value.to_string().as_bytes());
         }
@@ -314,11 +264,7 @@ fn write_header(
     let nanoseconds = u32::try_from(found.st_mtime_nsec).unwrap_or(0);
     let fits = u64::try_from(fields.mtime).is_ok_and(|seconds| fits_octal(seconds, SIZE_FIELD));
     if nanoseconds > 0 || !fits {
-        push_record(
-            &mut records,
-            "mtime",
-            time_value(fields.mtime, nanoseconds).as_bytes(),
-        );
+        push_record(&mut records, "mtime", time_value(fields.mtime, nanoseconds).as_bytes());
     }
     if !records.is_empty() {
         let header = Fields {

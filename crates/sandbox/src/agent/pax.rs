@@ -57,22 +57,16 @@ impl Extended {
             b"size" => self.size = Some(number(value)?),
             b"mtime" => self.mtime = Some(time(value)?),
             b"GNU.sparse.major" => self.sparse.map_in_content = number(value)? == 1,
-            b"GNU.sparse.size" | b"GNU.sparse.realsize" => {
-                self.sparse.real_size = Some(number(value)?)
-            }
+            b"GNU.sparse.size" | b"GNU.sparse.realsize" => self.sparse.real_size = Some(number(value)?),
             b"GNU.sparse.offset" => self.sparse.offset = Some(number(value)?),
-            b"GNU.sparse.numbytes" => self.sparse.map.push(Segment {
-                offset: self.sparse.offset.take()?,
-                length: number(value)?,
-            }),
+            b"GNU.sparse.numbytes" => {
+                self.sparse.map.push(Segment { offset: self.sparse.offset.take()?, length: number(value)? })
+            }
             b"GNU.sparse.map" => {
                 let mut numbers = value.split(|&byte| byte == b',').map(number);
                 self.sparse.map.clear();
                 while let Some(offset) = numbers.next() {
-                    self.sparse.map.push(Segment {
-                        offset: offset?,
-                        length: numbers.next()??,
-                    });
+                    self.sparse.map.push(Segment { offset: offset?, length: numbers.next()?? });
                 }
             }
             _ => {}

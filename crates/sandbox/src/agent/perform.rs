@@ -33,14 +33,8 @@ pub fn perform(job: &[u8]) -> i32 {
 /// Descriptors 0, 1 and 2. Descriptor 2 itself becomes one that swallows everything, so that the report ends when its file is closed.
 fn take_descriptors() -> rustix::io::Result<(File, File, File)> {
     let above_standard = 3;
-    let take = |descriptor: BorrowedFd<'_>| {
-        rustix::io::fcntl_dupfd_cloexec(descriptor, above_standard).map(File::from)
-    };
-    let descriptors = (
-        take(rustix::stdio::stdin())?,
-        take(rustix::stdio::stdout())?,
-        take(rustix::stdio::stderr())?,
-    );
+    let take = |descriptor: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(descriptor, above_standard).map(File::from);
+    let descriptors = (take(rustix::stdio::stdin())?, take(rustix::stdio::stdout())?, take(rustix::stdio::stderr())?);
     // Nobody reads from this pipe.
     let (_, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     rustix::stdio::dup2_stderr(writer)?;
@@ -93,8 +87,7 @@ fn run(
     reporter: &mut Reporter,
     directory: Result<OwnedFd, Problem>,
 ) -> Result<(), Problem> {
-    let job = serde_json::from_slice(job)
-        .map_err(|_| Problem::failed("reading the job", Errno::INVAL))?;
+    let job = serde_json::from_slice(job).map_err(|_| Problem::failed("reading the job", Errno::INVAL))?;
     match job {
         Job::Unpack(limits) => {
             let done = unpack(&input, directory?.as_fd(), &limits)?;
@@ -134,10 +127,7 @@ impl Reporter {
     fn send(&mut self, report: &Report) -> Result<(), Problem> {
         let step = "writing the report";
         let json = serde_json::to_vec(report).map_err(|_| Problem::failed(step, Errno::INVAL))?;
-        let mut file = self
-            .0
-            .take()
-            .ok_or_else(|| Problem::failed(step, Errno::BADF))?;
+        let mut file = self.0.take().ok_or_else(|| Problem::failed(step, Errno::BADF))?;
         file.write_all(&json).step(|| step)
     }
 }

@@ -24,10 +24,7 @@ pub enum Problem {
 
 impl Problem {
     pub(super) fn failed(step: impl Into<String>, errno: Errno) -> Self {
-        Self::Failed {
-            step: step.into(),
-            errno: errno.raw_os_error(),
-        }
+        Self::Failed { step: step.into(), errno: errno.raw_os_error() }
     }
 
     /// An error of the standard library; one without a number of the system counts as an input/output error.

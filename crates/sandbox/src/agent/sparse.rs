@@ -107,10 +107,7 @@ impl ContentMap {
             match (self.segments, self.offset.take()) {
                 (None, _) => self.segments = Some(value),
                 (Some(_), None) => self.offset = Some(value),
-                (Some(_), Some(offset)) => self.map.push(Segment {
-                    offset,
-                    length: value,
-                }),
+                (Some(_), Some(offset)) => self.map.push(Segment { offset, length: value }),
             }
             if self.segments == Some(self.map.len() as u64) && self.offset.is_none() {
                 return Some(true);
@@ -128,10 +125,7 @@ mod tests {
     use super::*;
 
     fn segments(pairs: &[(u64, u64)]) -> Vec<Segment> {
-        pairs
-            .iter()
-            .map(|&(offset, length)| Segment { offset, length })
-            .collect()
+        pairs.iter().map(|&(offset, length)| Segment { offset, length }).collect()
     }
 
     #[test]

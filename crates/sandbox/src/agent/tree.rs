@@ -18,20 +18,11 @@ pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> 
 }
 
 /// Opens a path below `root`, none of whose components is a link.
-pub(super) fn open_without_links(
-    root: BorrowedFd<'_>,
-    path: &[u8],
-    flags: OFlags,
-) -> Result<OwnedFd> {
+pub(super) fn open_without_links(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
     resolve(root, path, flags, ResolveFlags::NO_SYMLINKS)
 }
 
-fn resolve(
-    root: BorrowedFd<'_>,
-    path: &[u8],
-    flags: OFlags,
-    more: ResolveFlags,
-) -> Result<OwnedFd> {
+fn resolve(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, more: ResolveFlags) -> Result<OwnedFd> {
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | more;
     for _ in 1..RESOLVE_TRIES {
         match rustix::fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), how) {
@@ -181,10 +172,7 @@ mod tests {
         assert_eq!(remove(&root, b"link"), Ok(false));
         assert_eq!(remove(&root, b"link"), Err(Errno::NOENT));
         assert!(names(&root).unwrap().is_empty());
-        assert_eq!(
-            fs::read_to_string(outside.path().join("kept")).unwrap(),
-            "kept"
-        );
+        assert_eq!(fs::read_to_string(outside.path().join("kept")).unwrap(), "kept");
     }
 
     #[test]

@@ -32,17 +32,9 @@ const REACH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 /// # Errors
 ///
 /// A [`Refusal`] for an archive that is none, too large, or asks for something outside; [`Problem::Failed`] for the system's errors.
-pub fn unpack(
-    reader: impl Read,
-    directory: BorrowedFd<'_>,
-    limits: &ArchiveLimits,
-) -> Result<Done, Problem> {
+pub fn unpack(reader: impl Read, directory: BorrowedFd<'_>, limits: &ArchiveLimits) -> Result<Done, Problem> {
     let mut archive = Archive::open(reader, *limits)?;
-    let mut target = Target {
-        root: directory,
-        reached: None,
-        directories: BTreeMap::new(),
-    };
+    let mut target = Target { root: directory, reached: None, directories: BTreeMap::new() };
     while let Some(member) = archive.next_member()? {
         let name = normalize(&member.name)?;
         if member.kind == Kind::Other {
@@ -74,12 +66,7 @@ struct Attributes {
 }
 
 impl Target<'_> {
-    fn place<R: Read>(
-        &mut self,
-        archive: &mut Archive<R>,
-        member: &Member,
-        name: &[u8],
-    ) -> Result<(), Problem> {
+    fn place<R: Read>(&mut self, archive: &mut Archive<R>, member: &Member, name: &[u8]) -> Result<(), Problem> {
         let (above, leaf) = split(name);
         let parent = self.reach(above)?;
         let parent = parent.as_ref().map_or(self.root, |parent| parent.as_fd());
@@ -89,21 +76,14 @@ impl Target<'_> {
             Kind::HardLink => self.make_hard_link(parent, leaf, member, name),
             Kind::Symlink => {
                 if member.link.is_empty() {
-                    return Err(Problem::not_an_archive(format!(
-                        "the symbolic link '{}' has no target",
-                        shown(name)
-                    )));
+                    return Err(Problem::not_an_archive(format!("the symbolic link '{}' has no target", shown(name))));
                 }
-                self.replacing(parent, leaf, name, || {
-                    rustix::fs::symlinkat(&*member.link, parent, leaf)
-                })?;
+                self.replacing(parent, leaf, name, || rustix::fs::symlinkat(&*member.link, parent, leaf))?;
                 set_link_time(parent, leaf, member.mtime, name)
             }
             Kind::Fifo => {
                 let mode = Mode::from_raw_mode(member.mode);
-                self.replacing(parent, leaf, name, || {
-                    rustix::fs::mknodat(parent, leaf, FileType::Fifo, mode, 0)
-                })?;
+                self.replacing(parent, leaf, name, || rustix::fs::mknodat(parent, leaf, FileType::Fifo, mode, 0))?;
                 // The umask took its part.
                 tree::set_mode(parent, leaf, member.mode).step(|| making(name))?;
                 set_link_time(parent, leaf, member.mtime, name)
@@ -133,10 +113,7 @@ impl Target<'_> {
             }
             Err(errno) => return Err(errno).step(|| making(name)),
         }
-        let attributes = Attributes {
-            mode: member.mode,
-            mtime: Some(member.mtime),
-        };
+        let attributes = Attributes { mode: member.mode, mtime: Some(member.mtime) };
         self.directories.insert(name.to_vec(), attributes);
         Ok(())
     }
@@ -150,11 +127,9 @@ impl Target<'_> {
         name: &[u8],
     ) -> Result<(), Problem> {
         // Exclusively: what is there, a link above all, is replaced, never opened.
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = self.replacing(parent, leaf, name, || {
-            rustix::fs::openat(parent, leaf, flags, Mode::from_raw_mode(0o600))
-        })?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file =
+            self.replacing(parent, leaf, name, || rustix::fs::openat(parent, leaf, flags, Mode::from_raw_mode(0o600)))?;
         let mut end = 0;
         while let Some(chunk) = archive.next_chunk()? {
             let mut rest = chunk.bytes;
@@ -196,11 +171,8 @@ impl Target<'_> {
         if target_leaf.is_empty() {
             return Err(missing());
         }
-        let directory = if above.is_empty() {
-            None
-        } else {
-            Some(open_beneath(self.root, above, REACH).map_err(|_| missing())?)
-        };
+        let directory =
+            if above.is_empty() { None } else { Some(open_beneath(self.root, above, REACH).map_err(|_| missing())?) };
         let directory = directory.as_ref().map_or(self.root, AsFd::as_fd);
         let Ok(stat) = tree::stat(directory, target_leaf) else {
             return Err(missing());
@@ -219,9 +191,7 @@ impl Target<'_> {
         });
         match linked {
             // It was below the directory that the link replaced.
-            Err(Problem::Failed { errno, .. }) if errno == Errno::NOENT.raw_os_error() => {
-                Err(missing())
-            }
+            Err(Problem::Failed { errno, .. }) if errno == Errno::NOENT.raw_os_error() => Err(missing()),
             result => result,
         }
     }
@@ -244,8 +214,7 @@ impl Target<'_> {
     }
 
     fn remove(&mut self, parent: BorrowedFd<'_>, leaf: &[u8], name: &[u8]) -> Result<(), Problem> {
-        let was_directory =
-            tree::remove(parent, leaf).step(|| format!("replacing {}", shown(name)))?;
+        let was_directory = tree::remove(parent, leaf).step(|| format!("replacing {}", shown(name)))?;
         // The directory at hand may have been reached through what is gone.
         self.reached = None;
         if was_directory {
@@ -258,14 +227,8 @@ impl Target<'_> {
     fn forget(&mut self, name: &[u8]) {
         self.directories.remove(name);
         let below = [name, b"/"].concat();
-        let from = self
-            .directories
-            .range(below.clone()..)
-            .map(|(name, _)| name);
-        let gone: Vec<_> = from
-            .take_while(|name| name.starts_with(&below))
-            .cloned()
-            .collect();
+        let from = self.directories.range(below.clone()..).map(|(name, _)| name);
+        let gone: Vec<_> = from.take_while(|name| name.starts_with(&below)).cloned().collect();
         for name in gone {
             self.directories.remove(&name);
         }
@@ -294,10 +257,7 @@ impl Target<'_> {
         let mut above: Option<OwnedFd> = None;
         let mut start = 0;
         loop {
-            let end = name[start..]
-                .iter()
-                .position(|&byte| byte == b'/')
-                .map_or(name.len(), |slash| start + slash);
+            let end = name[start..].iter().position(|&byte| byte == b'/').map_or(name.len(), |slash| start + slash);
             let (path, leaf) = (&name[..end], &name[start..end]);
             let step = || making(path);
             let parent = above.as_ref().map_or(self.root, AsFd::as_fd);
@@ -309,8 +269,7 @@ impl Target<'_> {
                         Ok(_) | Err(Errno::NOENT) => self.reached = None,
                         Err(errno) => return Err(errno).step(step),
                     }
-                    rustix::fs::mkdirat(parent, leaf, Mode::from_raw_mode(IMPLIED_DIRECTORY_MODE))
-                        .step(step)?;
+                    rustix::fs::mkdirat(parent, leaf, Mode::from_raw_mode(IMPLIED_DIRECTORY_MODE)).step(step)?;
                     open_beneath(self.root, path, REACH).step(step)?
                 }
                 Err(errno) => return Err(errno).step(step),
@@ -319,10 +278,9 @@ impl Target<'_> {
                 let stat = rustix::fs::fstat(&directory).step(step)?;
                 // Through a link, if it is one: to the directory that was just reached.
                 tree::set_mode(parent, leaf, tree::permissions(&stat) | OWNER_ALL).step(step)?;
-                self.directories.entry(path.to_vec()).or_insert(Attributes {
-                    mode: tree::permissions(&stat),
-                    mtime: None,
-                });
+                self.directories
+                    .entry(path.to_vec())
+                    .or_insert(Attributes { mode: tree::permissions(&stat), mtime: None });
             }
             if end == name.len() {
                 return Ok(directory);
@@ -343,16 +301,13 @@ impl Target<'_> {
                 rustix::fs::futimens(&directory, &modified(mtime)).step(|| making(name))?;
             }
             if attributes.mode & OWNER_ALL == OWNER_ALL {
-                rustix::fs::fchmod(&directory, Mode::from_raw_mode(attributes.mode))
-                    .step(|| making(name))?;
+                rustix::fs::fchmod(&directory, Mode::from_raw_mode(attributes.mode)).step(|| making(name))?;
             } else {
                 closed.push((name, attributes.mode));
             }
         }
         // Those that lock even us out come last, the deepest first.
-        closed.sort_by_key(|(name, _)| {
-            std::cmp::Reverse(name.iter().filter(|&&byte| byte == b'/').count())
-        });
+        closed.sort_by_key(|(name, _)| std::cmp::Reverse(name.iter().filter(|&&byte| byte == b'/').count()));
         for (name, mode) in closed {
             if let Some(directory) = self.reopen(name)? {
                 rustix::fs::fchmod(&directory, Mode::from_raw_mode(mode)).step(|| making(name))?;
@@ -366,9 +321,7 @@ impl Target<'_> {
     fn reopen(&self, name: &[u8]) -> Result<Option<OwnedFd>, Problem> {
         match open_beneath(self.root, name, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(directory) => Ok(Some(directory)),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::ACCESS) => {
-                Ok(None)
-            }
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::ACCESS) => Ok(None),
             Err(errno) => Err(errno).step(|| making(name)),
         }
     }
@@ -378,26 +331,14 @@ fn is_open_to_owner(directory: &OwnedFd) -> bool {
     rustix::fs::fstat(directory).is_ok_and(|stat| tree::permissions(&stat) & OWNER_ALL == OWNER_ALL)
 }
 
-fn set_link_time(
-    parent: BorrowedFd<'_>,
-    leaf: &[u8],
-    mtime: (i64, u32),
-    name: &[u8],
-) -> Result<(), Problem> {
-    rustix::fs::utimensat(parent, leaf, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
-        .step(|| making(name))
+fn set_link_time(parent: BorrowedFd<'_>, leaf: &[u8], mtime: (i64, u32), name: &[u8]) -> Result<(), Problem> {
+    rustix::fs::utimensat(parent, leaf, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW).step(|| making(name))
 }
 
 fn modified((seconds, nanoseconds): (i64, u32)) -> Timestamps {
     Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: seconds,
-            tv_nsec: nanoseconds.into(),
-        },
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
     }
 }
 

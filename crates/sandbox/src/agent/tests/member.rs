@@ -114,28 +114,16 @@ fn links_are_resolved_inside_of_the_archive() {
 
 #[test]
 fn large_files_are_found_too() {
-    let large: Vec<u8> = (0..3_000_000_u32)
-        .map(|index| index.to_le_bytes()[0] ^ index.to_le_bytes()[1])
-        .collect();
-    let bytes = archive(&[
-        Raw::file("large", "other"),
-        Raw::file("large", &large),
-        Raw::file("small", "s"),
-    ]);
+    let large: Vec<u8> = (0..3_000_000_u32).map(|index| index.to_le_bytes()[0] ^ index.to_le_bytes()[1]).collect();
+    let bytes = archive(&[Raw::file("large", "other"), Raw::file("large", &large), Raw::file("small", "s")]);
     assert!(extract(&bytes, "large") == Ok(large));
 }
 
 #[test]
 fn limits_and_damage_are_refused() {
     let bytes = archive(&[Raw::file("a", "a"), Raw::file("big", "").size(1 << 40)]);
-    assert_eq!(
-        extract(&bytes, "a"),
-        Err(Refusal::TooManyBytes(LIMITS.max_bytes))
-    );
-    assert!(matches!(
-        extract(b"nothing", "a"),
-        Err(Refusal::NotAnArchive(_))
-    ));
+    assert_eq!(extract(&bytes, "a"), Err(Refusal::TooManyBytes(LIMITS.max_bytes)));
+    assert!(matches!(extract(b"nothing", "a"), Err(Refusal::NotAnArchive(_))));
     let bytes = archive(&[Raw::file("a", "a")]);
     let cut = &bytes[..bytes.len() - 1];
     assert!(matches!(extract(cut, "a"), Err(Refusal::NotAnArchive(_))));

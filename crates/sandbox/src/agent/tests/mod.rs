@@ -24,10 +24,7 @@ use tempfile::TempDir;
 
 use super::{ArchiveLimits, Done, Problem, Refusal};
 
-const LIMITS: ArchiveLimits = ArchiveLimits {
-    max_entries: 1000,
-    max_bytes: 10 << 20,
-};
+const LIMITS: ArchiveLimits = ArchiveLimits { max_entries: 1000, max_bytes: 10 << 20 };
 
 /// Modification time of members made here.
 const MTIME: i64 = 1_234_567_890;
@@ -56,10 +53,7 @@ impl Raw {
         header.set_gid(1000);
         header.set_size(0);
         header.set_mtime(MTIME.cast_unsigned());
-        Self {
-            header,
-            content: Vec::new(),
-        }
+        Self { header, content: Vec::new() }
     }
 
     fn file(name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
@@ -185,11 +179,7 @@ impl Place {
     fn unpack_within(&self, bytes: &[u8], limits: ArchiveLimits) -> Result<Done, Problem> {
         let directory = File::open(self.work()).unwrap();
         let result = super::unpack(bytes, directory.as_fd(), &limits);
-        assert_eq!(
-            Self::look_around(self.around.path()),
-            self.canary,
-            "outside of the work directory"
-        );
+        assert_eq!(Self::look_around(self.around.path()), self.canary, "outside of the work directory");
         result
     }
 
@@ -208,10 +198,7 @@ impl Place {
     }
 
     fn names(&self) -> Vec<String> {
-        self.tree()
-            .keys()
-            .map(|name| String::from_utf8_lossy(name).into_owned())
-            .collect()
+        self.tree().keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
     fn read(&self, name: &str) -> String {
@@ -221,9 +208,7 @@ impl Place {
 
 /// A new directory on the kind of file system that sandboxes work on. On a disk these tests take minutes.
 pub(super) fn in_memory() -> TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap()
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 impl Drop for Place {
@@ -291,12 +276,7 @@ fn look_past(root: &Path, hidden: &Path) -> Tree {
                 mode: metadata.mode() & 0o7777,
                 mtime: (metadata.mtime(), metadata.mtime_nsec()),
             };
-            let name = path
-                .strip_prefix(root)
-                .unwrap()
-                .as_os_str()
-                .as_bytes()
-                .to_vec();
+            let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().to_vec();
             tree.insert(name, node);
         }
     }

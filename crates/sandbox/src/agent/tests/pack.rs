@@ -20,24 +20,14 @@ fn list(bytes: &[u8]) -> Vec<(Vec<u8>, u8, Vec<u8>)> {
         if let Some(link) = entry.link_name_bytes() {
             content = link.into_owned();
         }
-        members.push((
-            entry.path_bytes().into_owned(),
-            entry.header().entry_type().as_byte(),
-            content,
-        ));
+        members.push((entry.path_bytes().into_owned(), entry.header().entry_type().as_byte(), content));
     }
     members
 }
 
 fn make_fifo(place: &Place, name: &str) {
-    rustix::fs::mknodat(
-        File::open(place.work()).unwrap(),
-        name,
-        FileType::Fifo,
-        Mode::from_raw_mode(0o644),
-        0,
-    )
-    .unwrap();
+    rustix::fs::mknodat(File::open(place.work()).unwrap(), name, FileType::Fifo, Mode::from_raw_mode(0o644), 0)
+        .unwrap();
 }
 
 #[test]
@@ -63,28 +53,18 @@ fn everything_is_packed_in_order_but_the_root() {
         ("f", b'6', ""),
         ("s", b'2', "../nowhere"),
     ];
-    assert_eq!(
-        members,
-        expected.map(|(name, kind, content)| (name.into(), kind, content.into()))
-    );
-    assert_eq!(
-        Done {
-            entries: 8,
-            bytes: 8
-        },
-        {
-            let directory = File::open(&work).unwrap();
-            crate::agent::pack(directory.as_fd(), std::io::sink(), 9).unwrap()
-        }
-    );
+    assert_eq!(members, expected.map(|(name, kind, content)| (name.into(), kind, content.into())));
+    assert_eq!(Done { entries: 8, bytes: 8 }, {
+        let directory = File::open(&work).unwrap();
+        crate::agent::pack(directory.as_fd(), std::io::sink(), 9).unwrap()
+    });
 }
 
 #[test]
 fn attributes_are_stored_but_no_special_bits() {
     let place = Place::new();
     let file = File::create(place.work().join("file")).unwrap();
-    file.set_permissions(fs::Permissions::from_mode(0o6751))
-        .unwrap();
+    file.set_permissions(fs::Permissions::from_mode(0o6751)).unwrap();
     let mtime = std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 5);
     file.set_modified(mtime).unwrap();
     let bytes = place.pack().unwrap();
@@ -96,23 +76,14 @@ fn attributes_are_stored_but_no_special_bits() {
         .unwrap()
         .map(|record| {
             let record = record.unwrap();
-            (
-                record.key().unwrap().to_owned(),
-                record.value().unwrap().to_owned(),
-            )
+            (record.key().unwrap().to_owned(), record.value().unwrap().to_owned())
         })
         .collect();
-    assert_eq!(
-        records,
-        [("mtime".to_owned(), "1000000000.000000005".to_owned())]
-    );
+    assert_eq!(records, [("mtime".to_owned(), "1000000000.000000005".to_owned())]);
     let header = entry.header();
     assert_eq!(header.mode().unwrap(), 0o751);
     assert_eq!(header.mtime().unwrap(), 1_000_000_000);
-    assert_eq!(
-        header.uid().unwrap(),
-        u64::from(rustix::process::geteuid().as_raw())
-    );
+    assert_eq!(header.uid().unwrap(), u64::from(rustix::process::geteuid().as_raw()));
     assert!(header.as_ustar().is_some());
 }
 
@@ -167,10 +138,7 @@ fn closed_files_and_directories_are_packed_with_their_modes() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!(mode(&closed), 0, "given back");
     let mut modes = Vec::new();
-    for entry in tar::Archive::new(GzDecoder::new(&*bytes))
-        .entries()
-        .unwrap()
-    {
+    for entry in tar::Archive::new(GzDecoder::new(&*bytes)).entries().unwrap() {
         let entry = entry.unwrap();
         modes.push((entry.size(), entry.header().mode().unwrap()));
     }
@@ -195,8 +163,7 @@ fn trees_without_end_are_refused() {
     let levels = 100_000;
     for _ in 0..levels {
         rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
-        here = rustix::fs::openat(&here, "d", OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
-            .unwrap();
+        here = rustix::fs::openat(&here, "d", OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
     }
     assert!(matches!(refusal(place.pack()), Refusal::PathTooLong(_)));
     // The upload of a file in its place removes all of it.
@@ -215,17 +182,8 @@ fn the_deepest_tree_that_fits_survives() {
     fs::write(place.work().join("z"), "last").unwrap();
     let bytes = place.pack().unwrap();
     let other = Place::new();
-    let limits = ArchiveLimits {
-        max_entries: 2048,
-        ..LIMITS
-    };
-    assert_eq!(
-        other.unpack_within(&bytes, limits),
-        Ok(Done {
-            entries: 2048,
-            bytes: 4
-        })
-    );
+    let limits = ArchiveLimits { max_entries: 2048, ..LIMITS };
+    assert_eq!(other.unpack_within(&bytes, limits), Ok(Done { entries: 2048, bytes: 4 }));
     assert_eq!(other.read("z"), "last");
     for place in [place, other] {
         place.unpack(&archive(&[Raw::file("d", "")])).unwrap();

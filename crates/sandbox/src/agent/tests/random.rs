@@ -46,12 +46,7 @@ fn planned() -> impl Strategy<Value = (Planned, u32, i64, u32)> {
         1 => Just(Planned::Again),
     ];
     // What std can set, and the owner can read afterwards.
-    (
-        thing,
-        0..0o1000_u32,
-        0..5_000_000_000_i64,
-        0..1_000_000_000_u32,
-    )
+    (thing, 0..0o1000_u32, 0..5_000_000_000_i64, 0..1_000_000_000_u32)
 }
 
 fn build(root: &Path, plan: &std::collections::BTreeMap<Vec<Vec<u8>>, (Planned, u32, i64, u32)>) {
@@ -72,8 +67,7 @@ fn build(root: &Path, plan: &std::collections::BTreeMap<Vec<Vec<u8>>, (Planned, 
             Planned::Symlink(target) => symlink(path(target), &name).unwrap(),
             Planned::Fifo => {
                 let mode = rustix::fs::Mode::RWXU;
-                rustix::fs::mknodat(rustix::fs::CWD, &name, rustix::fs::FileType::Fifo, mode, 0)
-                    .unwrap();
+                rustix::fs::mknodat(rustix::fs::CWD, &name, rustix::fs::FileType::Fifo, mode, 0).unwrap();
             }
             Planned::Again => {
                 if let Some(file) = &last_file {
@@ -83,31 +77,15 @@ fn build(root: &Path, plan: &std::collections::BTreeMap<Vec<Vec<u8>>, (Planned, 
             }
         }
         if !matches!(planned, Planned::Symlink(_)) {
-            let kept = if matches!(planned, Planned::Directory) {
-                0o700
-            } else {
-                0o400
-            };
+            let kept = if matches!(planned, Planned::Directory) { 0o700 } else { 0o400 };
             fs::set_permissions(&name, fs::Permissions::from_mode(mode | kept)).unwrap();
         }
         directories.push((name, *seconds, *nanoseconds));
     }
     for (name, seconds, nanoseconds) in directories {
-        let time = rustix::fs::Timespec {
-            tv_sec: seconds,
-            tv_nsec: nanoseconds.into(),
-        };
-        let times = rustix::fs::Timestamps {
-            last_access: time,
-            last_modification: time,
-        };
-        rustix::fs::utimensat(
-            rustix::fs::CWD,
-            &name,
-            &times,
-            rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .unwrap();
+        let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
+        let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+        rustix::fs::utimensat(rustix::fs::CWD, &name, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).unwrap();
     }
 }
 
@@ -127,31 +105,12 @@ fn raw() -> impl Strategy<Value = Raw> {
         Just("/".to_owned()),
         Just("a/../..".to_owned()),
     ];
-    let kind = prop_oneof![
-        Just(b'0'),
-        Just(b'1'),
-        Just(b'2'),
-        Just(b'5'),
-        Just(b'6'),
-        Just(b'S'),
-        Just(b'x'),
-        any::<u8>()
-    ];
-    (
-        kind,
-        name(),
-        target,
-        vec(any::<u8>(), 0..600),
-        0..0o10000_u32,
-    )
-        .prop_map(|(kind, name, target, content, mode)| {
-            let member = Raw::link(kind, name, target).mode(mode);
-            if matches!(kind, b'1' | b'2' | b'5' | b'6') {
-                member
-            } else {
-                member.content(content)
-            }
-        })
+    let kind =
+        prop_oneof![Just(b'0'), Just(b'1'), Just(b'2'), Just(b'5'), Just(b'6'), Just(b'S'), Just(b'x'), any::<u8>()];
+    (kind, name(), target, vec(any::<u8>(), 0..600), 0..0o10000_u32).prop_map(|(kind, name, target, content, mode)| {
+        let member = Raw::link(kind, name, target).mode(mode);
+        if matches!(kind, b'1' | b'2' | b'5' | b'6') { member } else { member.content(content) }
+    })
 }
 
 /// Everything that reads archives, on these bytes.

@@ -19,14 +19,8 @@ fn only_regular_files_below_are_opened() {
     fs::create_dir(work.join("closed")).unwrap();
     fs::write(work.join("closed/file"), "x").unwrap();
     fs::set_permissions(work.join("closed"), Permissions::from_mode(0o0)).unwrap();
-    rustix::fs::mknodat(
-        File::open(&work).unwrap(),
-        "fifo",
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR,
-        0,
-    )
-    .unwrap();
+    rustix::fs::mknodat(File::open(&work).unwrap(), "fifo", rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
     let _socket = UnixListener::bind(work.join("socket")).unwrap();
     for (name, target) in [
         ("link", "dir/../file"),

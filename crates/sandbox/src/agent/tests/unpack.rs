@@ -8,20 +8,8 @@ use super::*;
 fn an_upload_over_an_environment_is_their_merge() {
     let place = Place::new();
     let before = fs::metadata(place.work()).unwrap().mode();
-    assert_eq!(
-        place.unpack(&second_environment()),
-        Ok(Done {
-            entries: 8,
-            bytes: 27
-        })
-    );
-    assert_eq!(
-        place.unpack(&first_environment()),
-        Ok(Done {
-            entries: 6,
-            bytes: 22
-        })
-    );
+    assert_eq!(place.unpack(&second_environment()), Ok(Done { entries: 8, bytes: 27 }));
+    assert_eq!(place.unpack(&first_environment()), Ok(Done { entries: 6, bytes: 22 }));
     assert_eq!(
         place.names(),
         [
@@ -60,12 +48,7 @@ fn modes_and_times_are_kept_and_special_bits_are_not() {
     if is_bound_by_modes() {
         assert!(fs::read_dir(place.work().join("locked")).is_err());
     }
-    let mode = |name: &str| {
-        fs::symlink_metadata(place.work().join(name))
-            .unwrap()
-            .mode()
-            & 0o7777
-    };
+    let mode = |name: &str| fs::symlink_metadata(place.work().join(name)).unwrap().mode() & 0o7777;
     let modes = ["d/late", "d", "secret", "fifo", "locked"].map(mode);
     assert_eq!(modes, [0o755, 0o555, 0, 0o622, 0]);
     for name in ["secret", "locked"] {
@@ -73,17 +56,10 @@ fn modes_and_times_are_kept_and_special_bits_are_not() {
     }
     let tree = place.tree();
     for (name, node) in &tree {
-        let expected = if name == b"link" {
-            (-2, 250_000_000)
-        } else {
-            (MTIME, 0)
-        };
+        let expected = if name == b"link" { (-2, 250_000_000) } else { (MTIME, 0) };
         assert_eq!(node.mtime, expected, "{}", String::from_utf8_lossy(name));
     }
-    assert_eq!(
-        tree[&b"link"[..]].thing,
-        Thing::Symlink(b"/nowhere".to_vec())
-    );
+    assert_eq!(tree[&b"link"[..]].thing, Thing::Symlink(b"/nowhere".to_vec()));
     assert_eq!(tree[&b"locked/in"[..]].thing, Thing::File(b"in".to_vec()));
 }
 
@@ -99,16 +75,11 @@ fn a_later_archive_may_add_to_closed_directories() {
         ])
     };
     place.unpack(&closed(0)).unwrap();
-    place
-        .unpack(&archive(&[Raw::file("a/b/c/new", "new")]))
-        .unwrap();
+    place.unpack(&archive(&[Raw::file("a/b/c/new", "new")])).unwrap();
     let a = place.work().join("a");
     assert_eq!(fs::metadata(&a).unwrap().mode() & 0o777, 0, "given back");
     place.unpack(&closed(0o755)).unwrap();
-    assert_eq!(
-        place.names(),
-        ["a", "a/b", "a/b/c", "a/b/c/new", "a/b/c/old"]
-    );
+    assert_eq!(place.names(), ["a", "a/b", "a/b/c", "a/b/c/new", "a/b/c/old"]);
 }
 
 #[test]
@@ -129,26 +100,17 @@ fn what_is_there_is_replaced() {
             (vec![directory()], Thing::Directory),
             (vec![Raw::symlink("x", "t")], Thing::Symlink(b"t".to_vec())),
             (vec![Raw::new(b'6', "x")], Thing::Fifo),
-            (
-                vec![Raw::file("a", "new"), Raw::hard_link("x", "a")],
-                new.clone(),
-            ),
+            (vec![Raw::file("a", "new"), Raw::hard_link("x", "a")], new.clone()),
             // In the same archive, the last one counts.
             (vec![directory(), Raw::file("x/y", ""), file()], new.clone()),
             (vec![file(), directory()], Thing::Directory),
         ] {
             let place = Place::new();
-            place
-                .unpack(&archive(&[&[Raw::file("other", "kept")], *old].concat()))
-                .unwrap();
+            place.unpack(&archive(&[&[Raw::file("other", "kept")], *old].concat())).unwrap();
             place.unpack(&archive(&upload)).unwrap();
             let tree = place.tree();
             assert_eq!(tree[&b"x"[..]].thing, thing, "old {index}");
-            assert_eq!(
-                tree[&b"other"[..]].thing,
-                Thing::File(b"kept".to_vec()),
-                "old {index}"
-            );
+            assert_eq!(tree[&b"other"[..]].thing, Thing::File(b"kept".to_vec()), "old {index}");
             let merged = index == 1 && thing == Thing::Directory && upload.len() == 1;
             assert_eq!(tree.contains_key(&b"x/y/z"[..]), merged, "old {index}");
         }
@@ -186,10 +148,7 @@ fn hard_links_are_links() {
     }
     // Replacing one name leaves the other.
     place.unpack(&archive(&[Raw::file("b", "two")])).unwrap();
-    assert_eq!(
-        (place.read("b"), place.read("d/a")),
-        ("two".into(), "one".into())
-    );
+    assert_eq!((place.read("b"), place.read("d/a")), ("two".into(), "one".into()));
 }
 
 #[test]
@@ -203,19 +162,14 @@ fn links_that_stay_inside_are_followed() {
     ]);
     place.unpack(&bytes).unwrap();
     assert_eq!(place.read("f/x"), "through");
-    assert_eq!(
-        place.tree()[&b"d/up"[..]].thing,
-        Thing::Symlink(b"../f".to_vec())
-    );
+    assert_eq!(place.tree()[&b"d/up"[..]].thing, Thing::Symlink(b"../f".to_vec()));
 }
 
 #[test]
 fn names_are_bytes() {
     let names: [&[u8]; 5] = [b"new\nline", b"'\"", b"$(touch x)", b"\xff\xfe", b"-rf *"];
     let place = Place::new();
-    place
-        .unpack(&archive(&names.map(|name| Raw::file(name, name))))
-        .unwrap();
+    place.unpack(&archive(&names.map(|name| Raw::file(name, name)))).unwrap();
     let tree = place.tree();
     assert_eq!(tree.len(), names.len());
     for name in names {
@@ -230,18 +184,14 @@ fn long_names_of_every_format() {
     let mut header = tar::Header::new_gnu();
     header.set_size(3);
     header.set_mode(0o644);
-    gnu.append_data(&mut header.clone(), &long, &b"gnu"[..])
-        .unwrap();
+    gnu.append_data(&mut header.clone(), &long, &b"gnu"[..]).unwrap();
     header.set_size(0);
     header.set_entry_type(tar::EntryType::Symlink);
     gnu.append_link(&mut header, "link", &long).unwrap();
     let place = Place::new();
     place.unpack(&compress(&gnu.into_inner().unwrap())).unwrap();
     assert_eq!(place.read(&long), "gnu");
-    assert_eq!(
-        place.tree()[&b"link"[..]].thing,
-        Thing::Symlink(long.clone().into_bytes())
-    );
+    assert_eq!(place.tree()[&b"link"[..]].thing, Thing::Symlink(long.clone().into_bytes()));
 
     let pax = archive(&[
         Raw::new(b'g', "global").content("15 path=ignored\n".replace("15", "16")),
@@ -250,10 +200,7 @@ fn long_names_of_every_format() {
         Raw::file("plain", "plain"),
     ]);
     place.unpack(&pax).unwrap();
-    assert_eq!(
-        (place.read(&long), place.read("plain")),
-        ("pax".into(), "plain".into())
-    );
+    assert_eq!((place.read(&long), place.read("plain")), ("pax".into(), "plain".into()));
     assert!(!place.work().join("short").exists());
 }
 
@@ -284,11 +231,7 @@ fn sparse_files_of_every_format() {
             ("GNU.sparse.numbytes", b"2"),
         ]),
         Raw::file("pax00", "abcde"),
-        Raw::pax(&[
-            ("GNU.sparse.name", b"pax01"),
-            ("GNU.sparse.size", b"6000"),
-            ("GNU.sparse.map", b"1000,3,4000,2"),
-        ]),
+        Raw::pax(&[("GNU.sparse.name", b"pax01"), ("GNU.sparse.size", b"6000"), ("GNU.sparse.map", b"1000,3,4000,2")]),
         Raw::file("GNUSparseFile.0/pax01", "abcde"),
         Raw::pax(&[
             ("GNU.sparse.major", b"1"),
@@ -301,20 +244,11 @@ fn sparse_files_of_every_format() {
         Raw::file("after", "after"),
     ]);
     let place = Place::new();
-    assert_eq!(
-        place.unpack(&all),
-        Ok(Done {
-            entries: 5,
-            bytes: 24_005
-        })
-    );
+    assert_eq!(place.unpack(&all), Ok(Done { entries: 5, bytes: 24_005 }));
     let tree = place.tree();
     assert_eq!(place.names(), ["after", "old", "pax00", "pax01", "pax10"]);
     for name in ["old", "pax00", "pax01", "pax10"] {
-        assert!(
-            tree[name.as_bytes()].thing == Thing::File(expected.clone()),
-            "{name}"
-        );
+        assert!(tree[name.as_bytes()].thing == Thing::File(expected.clone()), "{name}");
         let mut output = Vec::new();
         let mut reader = std::io::Cursor::new(&all);
         let found = crate::agent::find_member(&mut reader, name, &LIMITS).unwrap();
@@ -336,22 +270,10 @@ fn archives_may_end_without_a_mark_and_come_in_parts() {
         [compress(&bytes), vec![0; 10_000]].concat(),
     ] {
         let place = Place::new();
-        assert_eq!(
-            place.unpack(&archive),
-            Ok(Done {
-                entries: 2,
-                bytes: 2
-            })
-        );
+        assert_eq!(place.unpack(&archive), Ok(Done { entries: 2, bytes: 2 }));
         assert_eq!(place.names(), ["a", "b"]);
     }
-    assert_eq!(
-        Place::new().unpack(&compress(&[0; 10_240])),
-        Ok(Done {
-            entries: 0,
-            bytes: 0
-        })
-    );
+    assert_eq!(Place::new().unpack(&compress(&[0; 10_240])), Ok(Done { entries: 0, bytes: 0 }));
 }
 
 #[test]
@@ -361,14 +283,7 @@ fn old_kinds_of_files() {
     directory.header.as_mut_bytes()[257..265].fill(0);
     let place = Place::new();
     let sized = Raw::directory("sized").size(4096);
-    place
-        .unpack(&archive(&[
-            unix7,
-            directory,
-            Raw::new(b'7', "c").content("c"),
-            sized,
-        ]))
-        .unwrap();
+    place.unpack(&archive(&[unix7, directory, Raw::new(b'7', "c").content("c"), sized])).unwrap();
     assert_eq!(place.names(), ["c", "old", "olddir", "sized"]);
     assert_eq!(place.tree()[&b"olddir"[..]].thing, Thing::Directory);
 }
