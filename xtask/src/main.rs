@@ -1,2 +1,55 @@
-//! placeholder
-fn main() {}
+//! Developer tasks: `cargo xtask test`, `ci`, `bench run`, `docs`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "these programs talk to a developer")]
+
+mod bench;
+mod cargo;
+mod ci;
+mod docs;
+mod needs;
+mod summary;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Developer tasks of belljar
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    Test(test::TestArguments),
+    /// Run what must hold before a change is merged: tests, formatting, lints, documentation
+    Ci,
+    Bench(bench::BenchArguments),
+    /// Write the reference pages that are made from the code: docs/configuration.md and docs/command-line.md
+    Docs,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test(arguments) => test::test(&arguments),
+        Task::Ci => ci::ci(),
+        Task::Bench(arguments) => bench::bench(&arguments).map(|()| true),
+        Task::Docs => docs::regenerate().map(|()| true),
+    };
+    finish(done)
+}
+
+fn finish(done: Result<bool>) -> ExitCode {
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

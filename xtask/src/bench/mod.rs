@@ -1,0 +1,145 @@
+//! `cargo xtask bench run`: what a sandbox costs, as ratios to the same work without one, within one run.
+//!
+//! Nothing here is a test: times differ from machine to machine, and a run next to other work tells little. Ratios survive that
+//! better than times, because what is compared is run in turns.
+
+mod archive;
+mod http;
+mod limits;
+mod machine;
+mod memory;
+mod report;
+mod sampling;
+mod server;
+mod spawn;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Subcommand;
+
+use self::report::Report;
+use crate::cargo::{cargo, root, target_directory};
+
+/// Measure what sandboxes cost
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Run(RunArguments),
+    /// Take up exactly so many bytes of memory, and end: measured by the bench itself
+    #[command(hide = true)]
+    Occupy {
+        bytes: usize,
+    },
+}
+
+/// Build belljar with optimization, start its server, and compare it with plain processes
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArguments {
+    /// Rounds in which everything that is compared takes its turn
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+
+    /// Fewer rounds, smaller archives: to see whether it works
+    #[arg(long)]
+    quick: bool,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+
+    /// Only parts whose name contains this: spawn, archive, memory, limits
+    #[arg(long, value_name = "PART")]
+    only: Option<String>,
+
+    /// Measure this program instead of building one
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// Turns of each case.
+    rounds: u32,
+    /// Runs of a short case in one turn.
+    runs: u32,
+    /// MiB of the environment that is saved and restored.
+    environment_mib: u64,
+    /// Turns of the cases that work on the environment.
+    archive_rounds: u32,
+    /// MiB of the upload and the download whose memory is measured.
+    transfer_mib: u64,
+    /// Runs into the limit of wall-clock time.
+    limit_runs: u32,
+}
+
+impl Scale {
+    fn new(arguments: &RunArguments) -> Self {
+        if arguments.quick {
+            let rounds = arguments.rounds.min(3);
+            return Self { rounds, runs: 10, environment_mib: 10, archive_rounds: 2, transfer_mib: 50, limit_runs: 5 };
+        }
+        let rounds = arguments.rounds;
+        Self { rounds, runs: 40, environment_mib: 100, archive_rounds: 5, transfer_mib: 500, limit_runs: 20 }
+    }
+}
+
+/// A part of the bench.
+type Part = fn(&Path, Scale, &mut Report) -> Result<()>;
+
+const PARTS: [(&str, Part); 4] = [
+    ("spawn", spawn::measure),
+    ("archive", archive::measure),
+    ("memory", memory::measure),
+    ("limits", limits::measure),
+];
+
+/// Does what the arguments say.
+///
+/// # Errors
+///
+/// The program cannot be built, or something that is measured does not work.
+pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
+    match &arguments.action {
+        Action::Run(arguments) => run(arguments),
+        Action::Occupy { bytes } => {
+            limits::occupy(*bytes);
+            Ok(())
+        }
+    }
+}
+
+fn run(arguments: &RunArguments) -> Result<()> {
+    let binary = match &arguments.binary {
+        Some(binary) => binary.canonicalize().with_context(|| format!("cannot find {}", binary.display()))?,
+        None => build()?,
+    };
+    let scale = Scale::new(arguments);
+    let mut report = Report::new(machine::Machine::this(root()), scale.rounds);
+    let chosen = |name: &str| arguments.only.as_deref().is_none_or(|part| name.contains(part));
+    for (name, measure) in PARTS.into_iter().filter(|(name, _)| chosen(name)) {
+        eprintln!("measuring: {name} ...");
+        measure(&binary, scale, &mut report).with_context(|| format!("cannot measure {name}"))?;
+    }
+    match arguments.json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => print!("{report}"),
+    }
+    Ok(())
+}
+
+/// Builds the program as it is released.
+fn build() -> Result<PathBuf> {
+    let mut command = cargo(["build", "--release", "--package", "belljar", "--quiet"]);
+    eprintln!("building belljar with optimization ...");
+    // Standard output is the report's.
+    command.stdout(std::io::stderr());
+    ensure!(command.status().context("cannot start cargo")?.success(), "belljar does not compile");
+    Ok(target_directory()?.join("release/belljar"))
+}

@@ -1,0 +1,37 @@
+//! `cargo xtask ci`: what must hold before a change is merged.
+
+use anyhow::Result;
+
+use crate::cargo::{cargo, perform, printed};
+use crate::summary::Summary;
+use crate::test;
+
+/// Runs the tests and the checks of form, all of them whatever fails. Each check counts as one more test in the closing line.
+///
+/// # Errors
+///
+/// A tool cannot be started.
+pub(crate) fn ci() -> Result<bool> {
+    let (mut summary, tested) = test::run(&test::TestArguments::default())?;
+    let mut documentation = cargo(["doc", "--workspace", "--no-deps"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    let checks = [
+        cargo(["fmt", "--all", "--check"]),
+        cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        documentation,
+    ];
+    let mut failures = Vec::new();
+    for mut check in checks {
+        let passed = perform(&mut check)?;
+        summary += Summary { passed: u64::from(passed), failed: u64::from(!passed), skipped: 0 };
+        if !passed {
+            failures.push(printed(&check));
+        }
+    }
+    println!();
+    for failure in &failures {
+        println!("FAILED: {failure}");
+    }
+    println!("{summary}");
+    Ok(tested && failures.is_empty())
+}
