@@ -28,31 +28,17 @@ pub(crate) fn examine(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         print(format!("{}\n", as_json(&findings, usable)))?;
     } else {
         let stdout = io::stdout();
-        let colour =
-            stdout.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let width = rustix::termios::tcgetwinsize(&stdout)
-            .ok()
-            .map(|size| size.ws_col)
-            .filter(|width| *width > 0);
-        print(as_text(
-            &findings,
-            usable,
-            width.unwrap_or(PAGE_WIDTH),
-            colour,
-        ))?;
+        let colour = stdout.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let width = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| size.ws_col).filter(|width| *width > 0);
+        print(as_text(&findings, usable, width.unwrap_or(PAGE_WIDTH), colour))?;
     }
-    Ok(if usable {
-        ExitCode::Success
-    } else {
-        ExitCode::Failure
-    })
+    Ok(if usable { ExitCode::Success } else { ExitCode::Failure })
 }
 
 /// Whether all that the default policy insists on can be had.
 fn is_usable(findings: &[Finding]) -> bool {
     let stops = |finding: &Finding| {
-        finding.strictness == Strictness::Required
-            && matches!(finding.enforcement, Enforcement::Missing(_))
+        finding.strictness == Strictness::Required && matches!(finding.enforcement, Enforcement::Missing(_))
     };
     !findings.iter().any(stops)
 }
@@ -63,26 +49,16 @@ fn as_json(findings: &[Finding], usable: bool) -> Value {
 
 fn as_text(findings: &[Finding], usable: bool, width: u16, colour: bool) -> String {
     let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(["LAYER", "STATE", "WHY", "WHAT TO DO"]);
     for finding in findings {
         let (state, reason) = state(&finding.enforcement);
         let advice = finding.advice.as_deref().unwrap_or_default();
-        table.add_row([
-            finding.layer.name(),
-            state,
-            reason.unwrap_or_default(),
-            advice,
-        ]);
+        table.add_row([finding.layer.name(), state, reason.unwrap_or_default(), advice]);
     }
     let verdict = match usable {
         true => "Sandboxes can be made here with the default policy.",
-        false => {
-            "Sandboxes cannot be made here with the default policy: it requires a layer that is missing."
-        }
+        false => "Sandboxes cannot be made here with the default policy: it requires a layer that is missing.",
     };
     let table = table.trim_fmt();
     let lines: Vec<String> = match colour {
@@ -106,10 +82,7 @@ fn state(enforcement: &Enforcement) -> (&'static str, Option<&str>) {
 /// letters.
 fn coloured(line: &str, findings: &[Finding]) -> String {
     let layer = line.split_whitespace().next();
-    let Some(finding) = findings
-        .iter()
-        .find(|finding| Some(finding.layer.name()) == layer)
-    else {
+    let Some(finding) = findings.iter().find(|finding| Some(finding.layer.name()) == layer) else {
         return line.to_owned();
     };
     let (state, _) = state(&finding.enforcement);
@@ -163,15 +136,9 @@ mod tests {
         let plain = as_text(&findings(), true, 60, false);
         let colour = as_text(&findings(), true, 60, true);
         assert!(colour.contains("\u{1b}[31mmissing\u{1b}[0m"));
-        let bare = [
-            "\u{1b}[32m",
-            "\u{1b}[33m",
-            "\u{1b}[31m",
-            "\u{1b}[2m",
-            "\u{1b}[0m",
-        ]
-        .iter()
-        .fold(colour, |text, code| text.replace(code, ""));
+        let bare = ["\u{1b}[32m", "\u{1b}[33m", "\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m"]
+            .iter()
+            .fold(colour, |text, code| text.replace(code, ""));
         assert_eq!(bare, plain);
     }
 

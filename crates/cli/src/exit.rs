@@ -62,10 +62,7 @@ impl ExitCode {
             Self::NotFound => 127,
             Self::Limit(limit) => {
                 let place = LIMITS.iter().position(|each| *each == limit);
-                FIRST_LIMIT
-                    + place
-                        .and_then(|place| u8::try_from(place).ok())
-                        .expect("LIMITS holds every limit")
+                FIRST_LIMIT + place.and_then(|place| u8::try_from(place).ok()).expect("LIMITS holds every limit")
             }
             Self::Command(code) => code,
             Self::Signal(signal) => 128_u8.saturating_add(signal),
@@ -179,11 +176,7 @@ pub(crate) mod tests {
 
     #[test]
     fn codes_are_as_documented() {
-        let setup = |step: &str, errno| End::SetupFailed {
-            step: step.into(),
-            errno,
-            message: String::new(),
-        };
+        let setup = |step: &str, errno| End::SetupFailed { step: step.into(), errno, message: String::new() };
         let cases: [(End, &[Limit], u8); 17] = [
             (End::Exited { code: 0 }, &[], 0),
             (End::Exited { code: 42 }, &[], 42),
@@ -194,20 +187,8 @@ pub(crate) mod tests {
             (End::Signaled { signal: 6 }, &[Limit::Inodes], 246),
             (End::Signaled { signal: 9 }, &[], 137),
             (End::Signaled { signal: 15 }, &[], 143),
-            (
-                End::LimitReached {
-                    limit: Limit::WallTime,
-                },
-                &[Limit::Processes, Limit::WallTime],
-                240,
-            ),
-            (
-                End::LimitReached {
-                    limit: Limit::Output,
-                },
-                &[],
-                247,
-            ),
+            (End::LimitReached { limit: Limit::WallTime }, &[Limit::Processes, Limit::WallTime], 240),
+            (End::LimitReached { limit: Limit::Output }, &[], 247),
             (End::Cancelled, &[], 143),
             (setup("execve", 2), &[], 127),
             (setup("execve", 13), &[], 126),
@@ -216,11 +197,7 @@ pub(crate) mod tests {
             (setup("mount", 2), &[], 125),
         ];
         for (end, reached, code) in cases {
-            assert_eq!(
-                ExitCode::of(&outcome(end.clone(), reached)).number(),
-                code,
-                "{end:?} {reached:?}"
-            );
+            assert_eq!(ExitCode::of(&outcome(end.clone(), reached)).number(), code, "{end:?} {reached:?}");
         }
     }
 
@@ -229,10 +206,7 @@ pub(crate) mod tests {
         for (place, limit) in LIMITS.into_iter().enumerate() {
             let code = ExitCode::Limit(limit).number();
             assert_eq!(usize::from(code), 240 + place);
-            assert!(
-                EXIT_CODES.contains(&format!("\n  {code}  ")),
-                "{code} is in the help"
-            );
+            assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{code} is in the help");
         }
     }
 }

@@ -16,11 +16,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with its own exit code.
     pub(crate) fn new(code: ExitCode, error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            code,
-            error: error.into(),
-            hint: None,
-        }
+        Self { code, error: error.into(), hint: None }
     }
 
     /// Arguments or configuration that cannot be understood.
@@ -67,13 +63,10 @@ pub(crate) fn advise(hint: impl Display) {
 /// Any other failure to write.
 pub(crate) fn print(data: impl AsRef<[u8]>) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(data.as_ref())
-        .and_then(|()| stdout.flush())
-    {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::from(
-            anyhow::Error::new(error).context("cannot write to standard output"),
-        )),
+    match stdout.write_all(data.as_ref()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::from(anyhow::Error::new(error).context("cannot write to standard output")))
+        }
         _ => Ok(()),
     }
 }

@@ -44,13 +44,7 @@ mod tests {
     fn every_subcommand_has_a_manual_page() {
         let place = tempfile::tempdir().expect("a directory");
         assert!(manual_pages(place.path()).is_ok());
-        for page in [
-            "belljar.1",
-            "belljar-run.1",
-            "belljar-serve.1",
-            "belljar-doctor.1",
-            "belljar-config-show.1",
-        ] {
+        for page in ["belljar.1", "belljar-run.1", "belljar-serve.1", "belljar-doctor.1", "belljar-config-show.1"] {
             let text = std::fs::read_to_string(place.path().join(page)).expect(page);
             assert!(text.contains(".SH SYNOPSIS"), "{page}");
         }
@@ -58,25 +52,13 @@ mod tests {
 
     #[test]
     fn help_is_as_it_was() {
-        for path in [
-            "",
-            "run",
-            "serve",
-            "doctor",
-            "config",
-            "config show",
-            "config check",
-        ] {
+        for path in ["", "run", "serve", "doctor", "config", "config show", "config check"] {
             let mut command = Cli::command().term_width(100);
             command.build();
-            let part = path.split_whitespace().fold(&mut command, |command, name| {
-                command.find_subcommand_mut(name).expect("a subcommand")
-            });
-            let name = if path.is_empty() {
-                "belljar".to_owned()
-            } else {
-                format!("belljar {path}").replace(' ', "_")
-            };
+            let part = path
+                .split_whitespace()
+                .fold(&mut command, |command, name| command.find_subcommand_mut(name).expect("a subcommand"));
+            let name = if path.is_empty() { "belljar".to_owned() } else { format!("belljar {path}").replace(' ', "_") };
             insta::assert_snapshot!(format!("help_{name}"), part.render_long_help());
         }
     }

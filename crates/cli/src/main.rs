@@ -14,9 +14,7 @@ mod serve;
 use std::env;
 use std::process;
 
-use clap::Parser;
-
-use crate::args::{Action, Cli, ConfigAction};
+use crate::args::{Action, ConfigAction};
 use crate::config::ConfigError;
 use crate::exit::ExitCode;
 use crate::failure::{Failure, print};
@@ -24,9 +22,7 @@ use crate::failure::{Failure, print};
 fn main() -> process::ExitCode {
     // First of all: in the process that makes sandboxes for the server nothing else happens, ever.
     belljar_sandbox::launcher_main_if_asked();
-    perform(Cli::parse().action)
-        .unwrap_or_else(|failure| failure.report())
-        .into()
+    perform(args::parse()).unwrap_or_else(|failure| failure.report()).into()
 }
 
 fn perform(action: Action) -> Result<ExitCode, Failure> {
@@ -34,11 +30,7 @@ fn perform(action: Action) -> Result<ExitCode, Failure> {
         Action::Config(args) => match args.action {
             ConfigAction::Show { sources, json } => {
                 let loaded = config::load(&sources, env::vars_os())?;
-                print(if json {
-                    format!("{:#}\n", config::as_json(&loaded))
-                } else {
-                    config::as_text(&loaded)
-                })?;
+                print(if json { format!("{:#}\n", config::as_json(&loaded)) } else { config::as_text(&loaded) })?;
                 Ok(ExitCode::Success)
             }
             ConfigAction::Check { file } => {

@@ -5,9 +5,11 @@ mod run;
 mod serve;
 mod values;
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use config::{ConfigAction, ConfigArgs};
@@ -20,7 +22,7 @@ pub(crate) use values::{Directory, InputSource, Variable};
 /// belljar runs programs that you do not trust in sandboxes that are made in a millisecond and leave nothing behind: one program at
 /// a time with `belljar run`, or many, for others, with `belljar serve`.
 #[derive(Debug, Parser)]
-#[command(name = "belljar", version, max_term_width = 120)]
+#[command(name = "belljar", version, max_term_width = MAX_WIDTH)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -37,6 +39,27 @@ pub(crate) enum Action {
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
+
+/// Understands the command line; prints help and ends the process where that was asked for, or is needed.
+pub(crate) fn parse() -> Action {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    // A sandbox is made in a millisecond or two. Defining all the other subcommands first would take a good part of one.
+    if arguments.get(1).is_some_and(|name| name == "run") {
+        let matches = run_alone().get_matches_from(&arguments[1..]);
+        let arguments = RunArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        return Action::Run(Box::new(arguments));
+    }
+    Cli::parse_from(arguments).action
+}
+
+/// The parser of `belljar run`, in no way different from the one inside [`Cli`].
+fn run_alone() -> clap::Command {
+    let command = clap::Command::new("run").bin_name("belljar run").max_term_width(MAX_WIDTH);
+    RunArgs::augment_args(command)
+}
+
+/// Help is not made wider than this, on however wide a terminal.
+const MAX_WIDTH: usize = 120;
 
 /// Show which layers of isolation this machine can enforce
 ///
@@ -65,4 +88,26 @@ pub(crate) struct ManArgs {
     /// An existing directory
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_short_way_to_run_is_the_long_way() {
+        let mut whole = Cli::command().term_width(100);
+        whole.build();
+        let inner = whole.find_subcommand_mut("run").expect("a subcommand");
+        let mut alone = run_alone().term_width(100);
+        assert_eq!(alone.render_long_help().to_string(), inner.render_long_help().to_string());
+        assert_eq!(alone.render_help().to_string(), inner.render_help().to_string());
+        for line in [&["--wall-tme", "1s", "true"][..], &[], &["--memory", "x", "true"]] {
+            let of_alone = run_alone().try_get_matches_from(["run"].iter().chain(line)).expect_err("wrong");
+            let of_whole = Cli::try_parse_from(["belljar", "run"].iter().chain(line)).expect_err("wrong");
+            assert_eq!(of_alone.to_string(), of_whole.to_string());
+        }
+    }
 }

@@ -9,8 +9,8 @@ use belljar_sandbox::{Rootfs, User};
 use crate::exit::EXIT_CODES;
 
 use super::values::{
-    Directory, InputSource, NetworkChoice, PresetChoice, Variable, directory, input,
-    parse_duration, parse_size, parse_size_or_zero, parse_user, rootfs, variable,
+    Directory, InputSource, NetworkChoice, PresetChoice, Variable, directory, input, parse_duration, parse_size,
+    parse_size_or_zero, parse_user, rootfs, variable,
 };
 
 const EXAMPLES: &str = "\
@@ -144,6 +144,40 @@ impl RunArgs {
             (true, _) => TerminalChoice::Always,
             (false, true) => TerminalChoice::Never,
             (false, false) => TerminalChoice::Auto,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use belljar_sandbox::Limits;
+    use belljar_sandbox::units::{ByteSize, print_duration};
+    use clap::Args;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_in_the_help_are_those_in_force() {
+        let limits = Limits::default();
+        let size = |bytes| ByteSize::from_bytes(bytes).to_string();
+        let defaults = [
+            ("wall_time", print_duration(limits.wall_time)),
+            ("cpu_time", print_duration(limits.cpu_time)),
+            ("memory", size(limits.memory)),
+            ("swap", size(limits.swap)),
+            ("processes", limits.processes.to_string()),
+            ("output", size(limits.output)),
+            ("disk", size(limits.disk)),
+            ("inodes", limits.inodes.to_string()),
+            ("file_size", size(limits.file_size)),
+            ("open_files", limits.open_files.to_string()),
+            ("user", format!("{}:{}", User::ORDINARY.uid, User::ORDINARY.gid)),
+        ];
+        let command = RunArgs::augment_args(clap::Command::new("run"));
+        for (name, default) in defaults {
+            let argument = command.get_arguments().find(|argument| argument.get_id() == name).expect(name);
+            let help = argument.get_help().expect(name).to_string();
+            assert!(help.ends_with(&format!("[default: {default}]")), "{name}: {default} in '{help}'");
         }
     }
 }

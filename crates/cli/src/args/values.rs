@@ -53,9 +53,7 @@ fn parse_directory(text: &OsStr) -> Result<Directory, ValueError> {
                 b"cow" => Access::CopyOnWrite,
                 b"rw" => Access::ReadWrite,
                 other => {
-                    return Err(ValueError::UnknownAccess(
-                        String::from_utf8_lossy(other).into_owned(),
-                    ));
+                    return Err(ValueError::UnknownAccess(String::from_utf8_lossy(other).into_owned()));
                 }
             };
             (&bytes[..colon], access)
@@ -65,10 +63,7 @@ fn parse_directory(text: &OsStr) -> Result<Directory, ValueError> {
         return Err(ValueError::EmptyPath);
     }
     no_null(path)?;
-    Ok(Directory {
-        path: PathBuf::from(OsStr::from_bytes(path)),
-        access,
-    })
+    Ok(Directory { path: PathBuf::from(OsStr::from_bytes(path)), access })
 }
 
 /// An environment variable for the command.
@@ -129,18 +124,11 @@ fn parse_rootfs(text: &OsStr) -> Result<Rootfs, ValueError> {
 /// `root`, `UID` or `UID:GID`; the group is the user's number when absent.
 pub(crate) fn parse_user(text: &str) -> Result<User, ValueError> {
     // The highest number means "unchanged" to setuid(2) and its like.
-    let number = |text: &str| {
-        text.parse::<u32>()
-            .ok()
-            .filter(|number| *number != u32::MAX)
-            .ok_or(ValueError::UnknownUser)
-    };
+    let number =
+        |text: &str| text.parse::<u32>().ok().filter(|number| *number != u32::MAX).ok_or(ValueError::UnknownUser);
     match text.split_once(':') {
         _ if text == "root" => Ok(User { uid: 0, gid: 0 }),
-        Some((uid, gid)) => Ok(User {
-            uid: number(uid)?,
-            gid: number(gid)?,
-        }),
+        Some((uid, gid)) => Ok(User { uid: number(uid)?, gid: number(gid)? }),
         None => number(text).map(|uid| User { uid, gid: uid }),
     }
 }
@@ -148,22 +136,14 @@ pub(crate) fn parse_user(text: &str) -> Result<User, ValueError> {
 /// `KEY=VALUE`.
 pub(crate) fn parse_setting(text: &str) -> Result<(String, String), ValueError> {
     match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => {
-            Ok((key.trim().to_owned(), value.to_owned()))
-        }
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
         _ => Err(ValueError::NoSetting),
     }
 }
 
 /// A size above zero, such as `64M`.
 pub(crate) fn parse_size(text: &str) -> Result<u64, ValueError> {
-    parse_size_or_zero(text).and_then(|bytes| {
-        if bytes == 0 {
-            Err(ValueError::Zero)
-        } else {
-            Ok(bytes)
-        }
-    })
+    parse_size_or_zero(text).and_then(|bytes| if bytes == 0 { Err(ValueError::Zero) } else { Ok(bytes) })
 }
 
 /// A size, where none at all makes sense too.
@@ -200,11 +180,7 @@ pub(crate) fn rootfs() -> impl TypedValueParser<Value = Rootfs> {
 }
 
 fn no_null(bytes: &[u8]) -> Result<(), ValueError> {
-    if bytes.contains(&0) {
-        Err(ValueError::NullByte)
-    } else {
-        Ok(())
-    }
+    if bytes.contains(&0) { Err(ValueError::NullByte) } else { Ok(()) }
 }
 
 /// What of the network is reachable.
@@ -251,12 +227,7 @@ mod tests {
 
     #[test]
     fn directories() {
-        let shown = |path: &str, access| {
-            Ok(Directory {
-                path: path.into(),
-                access,
-            })
-        };
+        let shown = |path: &str, access| Ok(Directory { path: path.into(), access });
         let cases = [
             (".", shown(".", Access::ReadOnly)),
             ("/data", shown("/data", Access::ReadOnly)),
@@ -274,8 +245,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse_directory(OsStr::new(text)), expected, "{text:?}");
         }
-        let unprintable =
-            parse_directory(OsStr::from_bytes(b"/\xff:rw")).expect("any bytes make a path");
+        let unprintable = parse_directory(OsStr::from_bytes(b"/\xff:rw")).expect("any bytes make a path");
         assert_eq!(unprintable.path.as_os_str().as_bytes(), b"/\xff");
     }
 
@@ -321,20 +291,11 @@ mod tests {
     #[test]
     fn root_filesystems_and_input() {
         assert_eq!(parse_rootfs(OsStr::new("host")), Ok(Rootfs::Host));
-        assert_eq!(
-            parse_rootfs(OsStr::new("dir:/srv/root")),
-            Ok(Rootfs::Directory("/srv/root".into()))
-        );
+        assert_eq!(parse_rootfs(OsStr::new("dir:/srv/root")), Ok(Rootfs::Directory("/srv/root".into())));
         assert_eq!(parse_rootfs(OsStr::new("dir:")), Err(ValueError::EmptyPath));
-        assert_eq!(
-            parse_rootfs(OsStr::new("/srv/root")),
-            Err(ValueError::UnknownRootfs)
-        );
+        assert_eq!(parse_rootfs(OsStr::new("/srv/root")), Err(ValueError::UnknownRootfs));
         assert_eq!(parse_input(OsStr::new("-")), Ok(InputSource::Caller));
-        assert_eq!(
-            parse_input(OsStr::new("./-")),
-            Ok(InputSource::File("./-".into()))
-        );
+        assert_eq!(parse_input(OsStr::new("./-")), Ok(InputSource::File("./-".into())));
         assert_eq!(parse_input(OsStr::new("")), Err(ValueError::EmptyPath));
     }
 

@@ -20,34 +20,19 @@ pub(crate) enum ConfigError {
     NotUtf8 { path: PathBuf },
     /// The file is not TOML.
     #[error("{}:{line}: {message}", path.display())]
-    Syntax {
-        path: PathBuf,
-        line: usize,
-        message: String,
-    },
+    Syntax { path: PathBuf, line: usize, message: String },
     /// There is no such setting.
     #[error("{origin}: there is no setting '{key}'")]
-    UnknownKey {
-        origin: Origin,
-        key: String,
-        suggestion: Suggestion,
-    },
+    UnknownKey { origin: Origin, key: String, suggestion: Suggestion },
     /// There is no setting for such a variable.
     #[error("environment variable {variable}: there is no such setting")]
-    UnknownVariable {
-        variable: String,
-        suggestion: Option<String>,
-    },
+    UnknownVariable { variable: String, suggestion: Option<String> },
     /// The variable is not text.
     #[error("environment variable {variable}: not UTF-8 text")]
     VariableNotUtf8 { variable: String },
     /// The value does not fit the setting.
     #[error("{origin}: {key}: {problem}")]
-    Value {
-        origin: Origin,
-        key: String,
-        problem: String,
-    },
+    Value { origin: Origin, key: String, problem: String },
     /// The defaults do not fit themselves: a mistake of ours.
     #[error("the default settings are inconsistent: {0}")]
     Defaults(String),
@@ -66,21 +51,12 @@ impl ConfigError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownKey {
-                suggestion: Suggestion::Key(key),
-                ..
-            } => Some(format!("did you mean '{key}'?")),
-            Self::UnknownKey {
-                suggestion: Suggestion::OneOf(keys),
-                ..
-            } if !keys.is_empty() => Some(format!("the settings there are: {}", keys.join(", "))),
-            Self::UnknownVariable {
-                suggestion: Some(variable),
-                ..
-            } => Some(format!("did you mean {variable}?")),
-            Self::UnknownVariable { .. } => {
-                Some("`belljar config show` prints all settings".to_owned())
+            Self::UnknownKey { suggestion: Suggestion::Key(key), .. } => Some(format!("did you mean '{key}'?")),
+            Self::UnknownKey { suggestion: Suggestion::OneOf(keys), .. } if !keys.is_empty() => {
+                Some(format!("the settings there are: {}", keys.join(", ")))
             }
+            Self::UnknownVariable { suggestion: Some(variable), .. } => Some(format!("did you mean {variable}?")),
+            Self::UnknownVariable { .. } => Some("`belljar config show` prints all settings".to_owned()),
             _ => None,
         }
     }

@@ -34,10 +34,7 @@ fn collect<T: DeserializeOwned>(path: &mut Vec<&'static str>, keys: &mut Vec<Str
 fn fields_at<T: DeserializeOwned>(path: &[&'static str]) -> Option<&'static [&'static str]> {
     let found = Cell::new(None);
     // It always fails, because no question is a value.
-    let _ = T::deserialize(Question {
-        path,
-        found: &found,
-    });
+    let _ = T::deserialize(Question { path, found: &found });
     found.get()
 }
 
@@ -57,10 +54,7 @@ impl<'de> Deserializer<'de> for Question<'_> {
         visitor: V,
     ) -> Result<V::Value, Asked> {
         match self.path.split_first() {
-            Some((key, rest)) => visitor.visit_map(OneKey {
-                key: Some(key),
-                value: Question { path: rest, ..self },
-            }),
+            Some((key, rest)) => visitor.visit_map(OneKey { key: Some(key), value: Question { path: rest, ..self } }),
             None => {
                 self.found.set(Some(fields));
                 Err(Asked)
@@ -72,11 +66,7 @@ impl<'de> Deserializer<'de> for Question<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Asked> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Asked> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -99,14 +89,8 @@ struct OneKey<'a> {
 impl<'de> MapAccess<'de> for OneKey<'_> {
     type Error = Asked;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Asked> {
-        self.key
-            .take()
-            .map(|key| seed.deserialize(StrDeserializer::new(key)))
-            .transpose()
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Asked> {
+        self.key.take().map(|key| seed.deserialize(StrDeserializer::new(key))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Asked> {

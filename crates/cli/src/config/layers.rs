@@ -46,10 +46,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File {
-                path,
-                line: Some(line),
-            } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
             Self::File { path, line: None } => write!(f, "{}", path.display()),
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
             Self::Flag { flag } => write!(f, "flag {flag}"),
@@ -77,11 +74,8 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     ///
     /// The defaults cannot be represented: a mistake of ours.
     pub(crate) fn new(defaults: &T) -> Result<Self, ConfigError> {
-        let value =
-            Value::serialize(defaults).map_err(|error| ConfigError::Defaults(error.to_string()))?;
-        let dict = value
-            .into_dict()
-            .ok_or_else(|| ConfigError::Defaults("they are no table".to_owned()))?;
+        let value = Value::serialize(defaults).map_err(|error| ConfigError::Defaults(error.to_string()))?;
+        let dict = value.into_dict().ok_or_else(|| ConfigError::Defaults("they are no table".to_owned()))?;
         let mut layers = Self {
             figment: Figment::new(),
             origins: Vec::new(),
@@ -99,11 +93,7 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     ///
     /// It is not TOML.
     pub(crate) fn add_file(&mut self, path: &Path, text: String) -> Result<(), ConfigError> {
-        let syntax = |message: String, line| ConfigError::Syntax {
-            path: path.to_owned(),
-            line,
-            message,
-        };
+        let syntax = |message: String, line| ConfigError::Syntax { path: path.to_owned(), line, message };
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(&text, span.start));
             syntax(error.message().to_owned(), line)
@@ -113,13 +103,7 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
             .and_then(Value::into_dict)
             .ok_or_else(|| syntax("a value of a kind that no setting has".to_owned(), 1))?;
         self.file = text;
-        self.add(
-            Origin::File {
-                path: path.to_owned(),
-                line: None,
-            },
-            dict,
-        );
+        self.add(Origin::File { path: path.to_owned(), line: None }, dict);
         Ok(())
     }
 
@@ -128,56 +112,26 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     /// # Errors
     ///
     /// A variable that belongs to no setting, or is not text.
-    pub(crate) fn add_environment(
-        &mut self,
-        variables: &[(OsString, OsString)],
-    ) -> Result<(), ConfigError> {
-        let known: Vec<(String, String)> = self
-            .keys
-            .iter()
-            .map(|key| (variable_of(key), key.clone()))
-            .collect();
+    pub(crate) fn add_environment(&mut self, variables: &[(OsString, OsString)]) -> Result<(), ConfigError> {
+        let known: Vec<(String, String)> = self.keys.iter().map(|key| (variable_of(key), key.clone())).collect();
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
                 continue;
             };
-            let alias = ALIASES
-                .iter()
-                .find(|(alias, _)| *alias == name)
-                .map(|(_, key)| *key);
-            let key = alias.or_else(|| {
-                known
-                    .iter()
-                    .find(|(variable, _)| variable == name)
-                    .map(|(_, key)| key.as_str())
-            });
+            let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, key)| *key);
+            let key =
+                alias.or_else(|| known.iter().find(|(variable, _)| variable == name).map(|(_, key)| key.as_str()));
             let Some(key) = key else {
-                if NO_SETTINGS
-                    .iter()
-                    .chain(&OF_ORCHESTRATORS)
-                    .any(|prefix| name.starts_with(prefix))
-                {
+                if NO_SETTINGS.iter().chain(&OF_ORCHESTRATORS).any(|prefix| name.starts_with(prefix)) {
                     continue;
                 }
-                let suggestion = nearest(name, known.iter().map(|(variable, _)| variable.as_str()))
-                    .map(str::to_owned);
-                return Err(ConfigError::UnknownVariable {
-                    variable: name.to_owned(),
-                    suggestion,
-                });
+                let suggestion = nearest(name, known.iter().map(|(variable, _)| variable.as_str())).map(str::to_owned);
+                return Err(ConfigError::UnknownVariable { variable: name.to_owned(), suggestion });
             };
             let Some(value) = value.to_str() else {
-                return Err(ConfigError::VariableNotUtf8 {
-                    variable: name.to_owned(),
-                });
+                return Err(ConfigError::VariableNotUtf8 { variable: name.to_owned() });
             };
-            self.add_text(
-                key,
-                value,
-                Origin::Environment {
-                    variable: name.to_owned(),
-                },
-            )?;
+            self.add_text(key, value, Origin::Environment { variable: name.to_owned() })?;
         }
         Ok(())
     }
@@ -187,22 +141,13 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     /// # Errors
     ///
     /// It cannot be represented.
-    pub(crate) fn add_value(
-        &mut self,
-        key: &str,
-        value: &impl Serialize,
-        origin: Origin,
-    ) -> Result<(), ConfigError> {
+    pub(crate) fn add_value(&mut self, key: &str, value: &impl Serialize, origin: Origin) -> Result<(), ConfigError> {
         match Value::serialize(value) {
             Ok(value) => {
                 self.add(origin, nested(key, value));
                 Ok(())
             }
-            Err(error) => Err(ConfigError::Value {
-                origin,
-                key: key.to_owned(),
-                problem: error.to_string(),
-            }),
+            Err(error) => Err(ConfigError::Value { origin, key: key.to_owned(), problem: error.to_string() }),
         }
     }
 
@@ -212,23 +157,11 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     /// # Errors
     ///
     /// It cannot be represented. Whether it fits is found by [`Layers::extract`].
-    pub(crate) fn add_text(
-        &mut self,
-        key: &str,
-        text: &str,
-        origin: Origin,
-    ) -> Result<(), ConfigError> {
+    pub(crate) fn add_text(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
         let as_text = Value::from(text);
-        let read = text
-            .trim()
-            .parse::<toml::Value>()
-            .ok()
-            .and_then(|value| Value::serialize(value).ok());
+        let read = text.trim().parse::<toml::Value>().ok().and_then(|value| Value::serialize(value).ok());
         let fits = |value: &Value| {
-            let trial = Layer {
-                place: 0,
-                dict: nested(key, value.clone()),
-            };
+            let trial = Layer { place: 0, dict: nested(key, value.clone()) };
             self.figment.clone().merge(trial).extract::<T>().is_ok()
         };
         let value = match read {
@@ -259,33 +192,21 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
 
     /// An error about a value that has the right type and still makes no sense.
     pub(crate) fn invalid(&self, key: &str, problem: String) -> ConfigError {
-        ConfigError::Value {
-            origin: self.origin(key),
-            key: key.to_owned(),
-            problem,
-        }
+        ConfigError::Value { origin: self.origin(key), key: key.to_owned(), problem }
     }
 
     fn add(&mut self, origin: Origin, dict: Dict) {
-        let layer = Layer {
-            place: self.origins.len(),
-            dict,
-        };
+        let layer = Layer { place: self.origins.len(), dict };
         self.origins.push(origin);
         self.figment = std::mem::take(&mut self.figment).merge(layer);
     }
 
-    fn origin_of<'a>(
-        &self,
-        metadata: Option<&Metadata>,
-        path: impl IntoIterator<Item = &'a str>,
-    ) -> Origin {
+    fn origin_of<'a>(&self, metadata: Option<&Metadata>, path: impl IntoIterator<Item = &'a str>) -> Origin {
         let place = metadata.and_then(|metadata| metadata.name.parse::<usize>().ok());
         match place.and_then(|place| self.origins.get(place)) {
-            Some(Origin::File { path: file, .. }) => Origin::File {
-                path: file.clone(),
-                line: line_of_key(&self.file, path),
-            },
+            Some(Origin::File { path: file, .. }) => {
+                Origin::File { path: file.clone(), line: line_of_key(&self.file, path) }
+            }
             Some(origin) => origin.clone(),
             None => Origin::Default,
         }
@@ -293,24 +214,13 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
 
     fn explain(&self, error: &Error) -> ConfigError {
         let key = error.path.join(".");
-        let origin = self.origin_of(
-            error.metadata.as_ref(),
-            error.path.iter().map(String::as_str),
-        );
+        let origin = self.origin_of(error.metadata.as_ref(), error.path.iter().map(String::as_str));
         match &error.kind {
             Kind::UnknownField(_, siblings) => {
                 let suggestion = self.suggest(&error.path, siblings);
-                ConfigError::UnknownKey {
-                    origin,
-                    key,
-                    suggestion,
-                }
+                ConfigError::UnknownKey { origin, key, suggestion }
             }
-            kind => ConfigError::Value {
-                origin,
-                key,
-                problem: problem(kind),
-            },
+            kind => ConfigError::Value { origin, key, problem: problem(kind) },
         }
     }
 
@@ -321,11 +231,7 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
             None => ("", path),
         };
         let whole = |sibling: &str| {
-            let parts: Vec<&str> = parents
-                .iter()
-                .map(String::as_str)
-                .chain([sibling])
-                .collect();
+            let parts: Vec<&str> = parents.iter().map(String::as_str).chain([sibling]).collect();
             parts.join(".")
         };
         if let Some(sibling) = nearest(name, siblings.iter().copied()) {
@@ -379,18 +285,10 @@ fn problem(kind: &Kind) -> String {
             format!("found {found} values, expected {}", in_words(expected))
         }
         Kind::UnknownVariant(found, expected) => {
-            let choices: Vec<String> = expected
-                .iter()
-                .map(|choice| format!("\"{choice}\""))
-                .collect();
+            let choices: Vec<String> = expected.iter().map(|choice| format!("\"{choice}\"")).collect();
             let near = nearest(found, expected.iter().copied());
-            let question = near
-                .map(|near| format!("; did you mean \"{near}\"?"))
-                .unwrap_or_default();
-            format!(
-                "found \"{found}\", expected one of {}{question}",
-                choices.join(", ")
-            )
+            let question = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+            format!("found \"{found}\", expected one of {}{question}", choices.join(", "))
         }
         Kind::MissingField(name) => format!("'{name}' is missing"),
         other => other.to_string(),

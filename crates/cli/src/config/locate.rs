@@ -4,27 +4,18 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The line, from 1, of the key `path` in `text`; of its nearest parent that stands there when it does not itself.
-pub(crate) fn line_of_key<'a>(
-    text: &str,
-    path: impl IntoIterator<Item = &'a str>,
-) -> Option<usize> {
+pub(crate) fn line_of_key<'a>(text: &str, path: impl IntoIterator<Item = &'a str>) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut list: Option<&Spanned<DeValue<'_>>> = None;
     let mut found = None;
     for part in path {
         let value = match list {
-            Some(list) => part
-                .parse::<usize>()
-                .ok()
-                .and_then(|place| list.get_ref().as_array()?.get(place)),
-            None => table
-                .iter()
-                .find(|(key, _)| key.get_ref() == part)
-                .map(|(key, value)| {
-                    found = Some(key.span().start);
-                    value
-                }),
+            Some(list) => part.parse::<usize>().ok().and_then(|place| list.get_ref().as_array()?.get(place)),
+            None => table.iter().find(|(key, _)| key.get_ref() == part).map(|(key, value)| {
+                found = Some(key.span().start);
+                value
+            }),
         };
         let Some(value) = value else { break };
         match value.get_ref() {
@@ -38,11 +29,7 @@ pub(crate) fn line_of_key<'a>(
 
 /// The line, from 1, that the byte at `offset` is on.
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    1 + text
-        .bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
 #[cfg(test)]

@@ -68,27 +68,18 @@ pub(crate) fn load_file(path: &Path) -> Result<Loaded, ConfigError> {
 
 fn finish(layers: Layers<Settings>) -> Result<Loaded, ConfigError> {
     let settings: Settings = layers.extract()?;
-    settings
-        .validate()
-        .map_err(|(key, problem)| layers.invalid(&key, problem))?;
+    settings.validate().map_err(|(key, problem)| layers.invalid(&key, problem))?;
     Ok(Loaded { settings, layers })
 }
 
 fn add_file(layers: &mut Layers<Settings>, path: &Path) -> Result<(), ConfigError> {
-    let bytes = fs::read(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8 {
-        path: path.to_owned(),
-    })?;
+    let bytes = fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8 { path: path.to_owned() })?;
     layers.add_file(path, text)
 }
 
 fn add_flags(layers: &mut Layers<Settings>, sources: &Sources) -> Result<(), ConfigError> {
-    let flag = |name: &str| Origin::Flag {
-        flag: name.to_owned(),
-    };
+    let flag = |name: &str| Origin::Flag { flag: name.to_owned() };
     if let Some(listen) = &sources.listen {
         layers.add_value("server.listen", listen, flag("--listen"))?;
     }
@@ -96,11 +87,7 @@ fn add_flags(layers: &mut Layers<Settings>, sources: &Sources) -> Result<(), Con
         layers.add_value("data_dir", directory, flag("--data-dir"))?;
     }
     if sources.allow_unauthenticated {
-        layers.add_value(
-            "server.allow_unauthenticated",
-            &true,
-            flag("--allow-unauthenticated"),
-        )?;
+        layers.add_value("server.allow_unauthenticated", &true, flag("--allow-unauthenticated"))?;
     }
     if let Some(format) = &sources.log_format {
         layers.add_value("log.format", format, flag("--log-format"))?;
@@ -130,21 +117,14 @@ mod tests {
 
     /// Loads, with the file under a name that does not change.
     fn load_written(written: &Written<'_>) -> Result<Loaded, ConfigError> {
-        let environment = written
-            .environment
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()));
+        let environment = written.environment.iter().map(|(name, value)| (name.into(), value.into()));
         let environment: Vec<(OsString, OsString)> = environment.collect();
         let mut layers = Layers::new(&Settings::default())?;
         layers.add_file(Path::new("belljar.toml"), written.file.to_owned())?;
         layers.add_environment(&environment)?;
         let sources = Sources {
             data_dir: written.data_dir.map(Into::into),
-            settings: written
-                .settings
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
+            settings: written.settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             ..Sources::default()
         };
         add_flags(&mut layers, &sources)?;
@@ -155,52 +135,21 @@ mod tests {
     fn later_layers_win_and_are_named() {
         const FILE: &str = "data_dir = '/file'\n[log]\nfilter = 'warn'\n";
         let environment = [("BELLJAR_DATA_DIR", "/environment")];
-        let file = |line| Origin::File {
-            path: "belljar.toml".into(),
-            line: Some(line),
-        };
+        let file = |line| Origin::File { path: "belljar.toml".into(), line: Some(line) };
         let cases = [
+            (Written::default(), "/var/lib/belljar", Origin::Default, "info", Origin::Default),
+            (Written { file: FILE, ..Written::default() }, "/file", file(1), "warn", file(3)),
             (
-                Written::default(),
-                "/var/lib/belljar",
-                Origin::Default,
-                "info",
-                Origin::Default,
-            ),
-            (
-                Written {
-                    file: FILE,
-                    ..Written::default()
-                },
-                "/file",
-                file(1),
-                "warn",
-                file(3),
-            ),
-            (
-                Written {
-                    file: FILE,
-                    environment: &environment,
-                    ..Written::default()
-                },
+                Written { file: FILE, environment: &environment, ..Written::default() },
                 "/environment",
-                Origin::Environment {
-                    variable: "BELLJAR_DATA_DIR".to_owned(),
-                },
+                Origin::Environment { variable: "BELLJAR_DATA_DIR".to_owned() },
                 "warn",
                 file(3),
             ),
             (
-                Written {
-                    file: FILE,
-                    environment: &environment,
-                    data_dir: Some("/flag"),
-                    ..Written::default()
-                },
+                Written { file: FILE, environment: &environment, data_dir: Some("/flag"), ..Written::default() },
                 "/flag",
-                Origin::Flag {
-                    flag: "--data-dir".to_owned(),
-                },
+                Origin::Flag { flag: "--data-dir".to_owned() },
                 "warn",
                 file(3),
             ),
@@ -225,10 +174,7 @@ mod tests {
                 ("BELLJAR_EXECUTE_LIBRARIES_DIRECTORY", "/libs"),
             ],
             settings: &[
-                (
-                    "execute.libraries.external",
-                    "[{ url = 'https://example.org/pl.git', alias = 'pl' }]",
-                ),
+                ("execute.libraries.external", "[{ url = 'https://example.org/pl.git', alias = 'pl' }]"),
                 ("execute.timeout", "1.5"),
             ],
             ..Written::default()
@@ -236,16 +182,9 @@ mod tests {
         let settings = load_written(&written).expect("valid").settings;
         assert_eq!(settings.execute.pool_size, 3);
         assert_eq!(settings.execute.max_result, ByteSize::from_mib(2));
-        assert_eq!(
-            settings.data_dir,
-            Path::new("42"),
-            "a path, although it looks like a number"
-        );
+        assert_eq!(settings.data_dir, Path::new("42"), "a path, although it looks like a number");
         assert_eq!(settings.log.filter, "debug");
-        assert_eq!(
-            settings.execute.libraries.directory.as_deref(),
-            Some(Path::new("/libs"))
-        );
+        assert_eq!(settings.execute.libraries.directory.as_deref(), Some(Path::new("/libs")));
         assert_eq!(settings.execute.libraries.external.len(), 1);
         assert_eq!(settings.execute.timeout.as_millis(), 1500);
     }
@@ -263,32 +202,16 @@ mod tests {
             ],
             ..Written::default()
         };
-        assert_eq!(
-            load_written(&written).expect("valid").settings,
-            Settings::default()
-        );
+        assert_eq!(load_written(&written).expect("valid").settings, Settings::default());
     }
 
     #[test]
     fn mistakes_are_told_with_their_place_and_a_way_out() {
-        let file = |file| Written {
-            file,
-            ..Written::default()
-        };
-        let variables = |environment| Written {
-            environment,
-            ..Written::default()
-        };
-        let flags = |settings| Written {
-            settings,
-            ..Written::default()
-        };
+        let file = |file| Written { file, ..Written::default() };
+        let variables = |environment| Written { environment, ..Written::default() };
+        let flags = |settings| Written { settings, ..Written::default() };
         let cases: [(Written<'_>, &str, Option<&str>); 17] = [
-            (
-                file("data_dir = \n"),
-                "belljar.toml:1: string values must be quoted, expected literal string",
-                None,
-            ),
+            (file("data_dir = \n"), "belljar.toml:1: string values must be quoted, expected literal string", None),
             (
                 file("\ndata_dri = '/x'"),
                 "belljar.toml:2: there is no setting 'data_dri'",
@@ -331,26 +254,14 @@ mod tests {
                  powers of 1024",
                 None,
             ),
-            (
-                file("log = 3"),
-                "belljar.toml:1: log: found the number 3, expected a table",
-                None,
-            ),
-            (
-                file("data_dir = ['a']"),
-                "belljar.toml:1: data_dir: found a list, expected text in quotes",
-                None,
-            ),
+            (file("log = 3"), "belljar.toml:1: log: found the number 3, expected a table", None),
+            (file("data_dir = ['a']"), "belljar.toml:1: data_dir: found a list, expected text in quotes", None),
             (
                 file("log.format = 'jsno'"),
                 "belljar.toml:1: log.format: found \"jsno\", expected one of \"text\", \"json\"; did you mean \"json\"?",
                 None,
             ),
-            (
-                file("execute.pool_size = 0"),
-                "belljar.toml:1: execute.pool_size: must be from 1 to 1024",
-                None,
-            ),
+            (file("execute.pool_size = 0"), "belljar.toml:1: execute.pool_size: must be from 1 to 1024", None),
             (
                 variables(&[("BELLJAR_EXECUTE_POOLSIZE", "3")]),
                 "environment variable BELLJAR_EXECUTE_POOLSIZE: there is no such setting",
@@ -384,10 +295,7 @@ mod tests {
     #[test]
     fn files_that_cannot_be_read_are_named() {
         let error = load_file(Path::new("/no/such/file.toml")).expect_err("not there");
-        assert_eq!(
-            error.to_string(),
-            "cannot read the configuration file /no/such/file.toml"
-        );
+        assert_eq!(error.to_string(), "cannot read the configuration file /no/such/file.toml");
         let place = tempfile::tempdir().expect("a directory");
         let file = place.path().join("x.toml");
         fs::write(&file, b"\xff").expect("written");
@@ -398,34 +306,19 @@ mod tests {
 
     #[test]
     fn the_example_is_understood_with_and_without_what_it_comments_out() {
-        let path = Path::new(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../packaging/belljar.toml"
-        ));
-        assert_eq!(
-            load_file(path).expect("valid").settings.execute,
-            Settings::default().execute
-        );
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/belljar.toml"));
+        assert_eq!(load_file(path).expect("valid").settings.execute, Settings::default().execute);
         let text = fs::read_to_string(path).expect("it is there");
         // Settings that are commented out, as against words.
-        let is_setting = |line: &str| {
-            line.starts_with('[')
-                || line
-                    .split_once(" = ")
-                    .is_some_and(|(key, _)| !key.contains(' '))
-        };
+        let is_setting =
+            |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
         let uncommented = |line: &str| match line.strip_prefix("# ") {
             Some(rest) if is_setting(rest) => rest.to_owned(),
             _ => line.to_owned(),
         };
         let whole: Vec<String> = text.lines().map(uncommented).collect();
         let whole = whole.join("\n");
-        let settings = load_written(&Written {
-            file: &whole,
-            ..Written::default()
-        })
-        .expect("valid")
-        .settings;
+        let settings = load_written(&Written { file: &whole, ..Written::default() }).expect("valid").settings;
         assert!(settings.server.tls.is_some() && settings.server.api_keys_file.is_some());
         assert_eq!(settings.execute.libraries.external.len(), 1);
     }
@@ -442,27 +335,17 @@ mod tests {
         insta::assert_snapshot!(as_text(&loaded));
         let json = as_json(&loaded);
         assert_eq!(json["execute.pool_size"]["value"], 3);
-        assert_eq!(
-            json["execute.pool_size"]["origin"]["variable"],
-            "BELLJAR_EXECUTE_POOL_SIZE"
-        );
+        assert_eq!(json["execute.pool_size"]["origin"]["variable"], "BELLJAR_EXECUTE_POOL_SIZE");
         assert_eq!(json["log.filter"]["origin"]["line"], 2);
-        assert_eq!(
-            json["execute.sandbox.cpu_time"]["value"],
-            serde_json::Value::Null
-        );
-        let read_back: toml::Table = as_text(&loaded)
-            .parse()
-            .expect("what is shown is a configuration file");
+        assert_eq!(json["execute.sandbox.cpu_time"]["value"], serde_json::Value::Null);
+        let read_back: toml::Table = as_text(&loaded).parse().expect("what is shown is a configuration file");
         assert_eq!(read_back["execute"]["pool_size"].as_integer(), Some(3));
     }
 
     #[test]
     fn every_setting_has_a_variable_of_its_own() {
-        let mut variables: Vec<String> = keys::keys_of::<Settings>()
-            .iter()
-            .map(|key| layers::variable_of(key))
-            .collect();
+        let mut variables: Vec<String> =
+            keys::keys_of::<Settings>().iter().map(|key| layers::variable_of(key)).collect();
         let count = variables.len();
         variables.sort();
         variables.dedup();

@@ -45,10 +45,7 @@ pub(crate) enum LogFormat {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Text,
-            filter: "info".to_owned(),
-        }
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
     }
 }
 
@@ -68,15 +65,9 @@ impl Settings {
     /// The defaults for the user who runs this process with this environment.
     pub(crate) fn for_caller(environment: &[(OsString, OsString)]) -> Self {
         let data_dir = data_directory(rustix::process::geteuid().is_root(), |name| {
-            environment
-                .iter()
-                .find(|(variable, _)| variable == name)
-                .map(|(_, value)| value.clone())
+            environment.iter().find(|(variable, _)| variable == name).map(|(_, value)| value.clone())
         });
-        Self {
-            data_dir,
-            ..Self::default()
-        }
+        Self { data_dir, ..Self::default() }
     }
 
     /// Checks what types cannot say.
@@ -92,25 +83,16 @@ impl Settings {
             .filter
             .parse::<tracing_subscriber::EnvFilter>()
             .map_err(|error| ("log.filter".to_owned(), error.to_string()))?;
-        let in_table = |table: &str, error: InvalidSetting| {
-            (format!("{table}.{}", error.key), error.problem.to_owned())
-        };
-        self.execute
-            .validate()
-            .map_err(|error| in_table("execute", error))?;
-        self.server
-            .validate()
-            .map_err(|error| in_table("server", error))
+        let in_table =
+            |table: &str, error: InvalidSetting| (format!("{table}.{}", error.key), error.problem.to_owned());
+        self.execute.validate().map_err(|error| in_table("execute", error))?;
+        self.server.validate().map_err(|error| in_table("server", error))
     }
 }
 
 /// Where data lives by default (XDG Base Directory Specification, which has relative paths ignored).
 fn data_directory(is_root: bool, variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let absolute = |name| {
-        variable(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     match (is_root, absolute("XDG_DATA_HOME"), absolute("HOME")) {
         (false, Some(data), _) => data.join("belljar"),
         (false, None, Some(home)) => home.join(".local/share/belljar"),
@@ -126,39 +108,16 @@ mod tests {
     fn data_lives_where_the_user_may_write() {
         type Case<'a> = (bool, &'a [(&'a str, &'a str)], &'a str);
         let cases: [Case<'_>; 6] = [
-            (
-                true,
-                &[("HOME", "/root"), ("XDG_DATA_HOME", "/data")],
-                "/var/lib/belljar",
-            ),
-            (
-                false,
-                &[("HOME", "/home/a")],
-                "/home/a/.local/share/belljar",
-            ),
-            (
-                false,
-                &[("HOME", "/home/a"), ("XDG_DATA_HOME", "/data")],
-                "/data/belljar",
-            ),
-            (
-                false,
-                &[("HOME", "/home/a"), ("XDG_DATA_HOME", "data")],
-                "/home/a/.local/share/belljar",
-            ),
-            (
-                false,
-                &[("HOME", "/home/a"), ("XDG_DATA_HOME", "")],
-                "/home/a/.local/share/belljar",
-            ),
+            (true, &[("HOME", "/root"), ("XDG_DATA_HOME", "/data")], "/var/lib/belljar"),
+            (false, &[("HOME", "/home/a")], "/home/a/.local/share/belljar"),
+            (false, &[("HOME", "/home/a"), ("XDG_DATA_HOME", "/data")], "/data/belljar"),
+            (false, &[("HOME", "/home/a"), ("XDG_DATA_HOME", "data")], "/home/a/.local/share/belljar"),
+            (false, &[("HOME", "/home/a"), ("XDG_DATA_HOME", "")], "/home/a/.local/share/belljar"),
             (false, &[], "/var/lib/belljar"),
         ];
         for (is_root, variables, expected) in cases {
             let found = data_directory(is_root, |name| {
-                variables
-                    .iter()
-                    .find(|(variable, _)| *variable == name)
-                    .map(|(_, value)| OsString::from(value))
+                variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| OsString::from(value))
             });
             assert_eq!(found, Path::new(expected), "{is_root} {variables:?}");
         }

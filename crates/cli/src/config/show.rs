@@ -17,19 +17,12 @@ pub(crate) fn as_text(loaded: &Loaded) -> String {
             (line, loaded.layers.origin(key).to_string())
         })
         .collect();
-    let width = lines
-        .iter()
-        .map(|(line, _)| line.chars().count())
-        .filter(|width| *width <= MAX_WIDTH)
-        .max()
-        .unwrap_or(0);
-    lines
-        .into_iter()
-        .fold(String::new(), |mut text, (line, origin)| {
-            writeln!(text, "{line:width$}  # {origin}")
-                .expect("a String takes all that is written");
-            text
-        })
+    let width =
+        lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width <= MAX_WIDTH).max().unwrap_or(0);
+    lines.into_iter().fold(String::new(), |mut text, (line, origin)| {
+        writeln!(text, "{line:width$}  # {origin}").expect("a String takes all that is written");
+        text
+    })
 }
 
 /// Longer lines do not push the origins of all the others to the right.
@@ -37,23 +30,15 @@ const MAX_WIDTH: usize = 60;
 
 /// One object, with an entry per setting.
 pub(crate) fn as_json(loaded: &Loaded) -> Value {
-    let entry = |(key, value): (&String, Value)| {
-        (
-            key.clone(),
-            json!({ "value": value, "origin": loaded.layers.origin(key) }),
-        )
-    };
+    let entry =
+        |(key, value): (&String, Value)| (key.clone(), json!({ "value": value, "origin": loaded.layers.origin(key) }));
     Value::Object(entries(loaded).map(entry).collect::<Map<_, _>>())
 }
 
 fn entries(loaded: &Loaded) -> impl Iterator<Item = (&String, Value)> {
-    let tree = serde_json::to_value(&loaded.settings)
-        .expect("settings are made of text, numbers, lists and tables");
+    let tree = serde_json::to_value(&loaded.settings).expect("settings are made of text, numbers, lists and tables");
     loaded.layers.keys().iter().map(move |key| {
-        let value = tree
-            .pointer(&format!("/{}", key.replace('.', "/")))
-            .cloned()
-            .unwrap_or_default();
+        let value = tree.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
         (key, value)
     })
 }

@@ -1,10 +1,7 @@
 //! What a misspelt name was probably meant to be.
 
 /// The candidate nearest to `name`, if one is near enough to be worth mentioning: at most a third of its letters wrong.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
@@ -24,8 +21,7 @@ fn distance(from: &str, to: &str) -> usize {
         for (column, other) in to.iter().enumerate() {
             let replaced = last[column] + usize::from(letter != other);
             let mut cost = replaced.min(last[column + 1] + 1).min(current[column] + 1);
-            let swapped =
-                row > 0 && column > 0 && *letter == to[column - 1] && from[row - 1] == *other;
+            let swapped = row > 0 && column > 0 && *letter == to[column - 1] && from[row - 1] == *other;
             if swapped {
                 cost = cost.min(before_last[column - 1] + 1);
             }

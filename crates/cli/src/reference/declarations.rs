@@ -33,19 +33,14 @@ impl Declarations {
     }
 
     fn read_directory(&mut self, of_crate: &str, directory: &Path) {
-        let mut paths: Vec<_> = fs::read_dir(directory)
-            .expect("sources are there")
-            .map(|entry| entry.expect("an entry").path())
-            .collect();
+        let mut paths: Vec<_> =
+            fs::read_dir(directory).expect("sources are there").map(|entry| entry.expect("an entry").path()).collect();
         paths.sort();
         for path in paths {
             if path.is_dir() {
                 self.read_directory(of_crate, &path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                self.read_text(
-                    of_crate,
-                    &fs::read_to_string(&path).expect("sources are text"),
-                );
+                self.read_text(of_crate, &fs::read_to_string(&path).expect("sources are text"));
             }
         }
     }
@@ -54,17 +49,12 @@ impl Declarations {
         let mut open: Option<(String, Vec<Field>)> = None;
         let mut doc: Vec<&str> = Vec::new();
         for line in text.lines() {
-            let code = line
-                .trim()
-                .trim_start_matches("pub(crate) ")
-                .trim_start_matches("pub ");
+            let code = line.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub ");
             if let Some(words) = code.strip_prefix("///") {
                 doc.push(words.strip_prefix(' ').unwrap_or(words));
             } else if code.starts_with('#') {
                 // An attribute stands between the documentation and what it is about.
-            } else if let Some(name) = ["struct ", "enum "]
-                .iter()
-                .find_map(|word| code.strip_prefix(word))
+            } else if let Some(name) = ["struct ", "enum "].iter().find_map(|word| code.strip_prefix(word))
                 && let Some(name) = name.strip_suffix(" {")
             {
                 open = Some((name.to_owned(), Vec::new()));
@@ -81,12 +71,7 @@ impl Declarations {
                         Some((name, type_name)) => (name.to_owned(), type_name.to_owned()),
                         None => (in_snake_case(code), String::new()),
                     };
-                    fields.push(Field {
-                        name,
-                        type_name,
-                        of_crate: of_crate.to_owned(),
-                        doc: in_markdown(&doc),
-                    });
+                    fields.push(Field { name, type_name, of_crate: of_crate.to_owned(), doc: in_markdown(&doc) });
                 }
                 doc.clear();
             }
@@ -96,10 +81,7 @@ impl Declarations {
     /// The field at a path such as `["execute", "pool_size"]`, from a type on.
     pub(super) fn field(&self, of_crate: &str, type_name: &str, path: &[&str]) -> Option<Field> {
         let (first, rest) = path.split_first()?;
-        let field = self
-            .type_parts(of_crate, type_name)?
-            .iter()
-            .find(|field| field.name == *first)?;
+        let field = self.type_parts(of_crate, type_name)?.iter().find(|field| field.name == *first)?;
         match rest {
             [] => Some(field.clone()),
             rest => self.field(&field.of_crate, &field.type_name, rest),
@@ -108,9 +90,7 @@ impl Declarations {
 
     /// The variants or fields of a field's type, if it is an enumeration, or a list or set of something declared.
     pub(super) fn parts_of_type(&self, field: &Field) -> Vec<Field> {
-        self.type_parts(&field.of_crate, &field.type_name)
-            .cloned()
-            .unwrap_or_default()
+        self.type_parts(&field.of_crate, &field.type_name).cloned().unwrap_or_default()
     }
 
     fn type_parts(&self, of_crate: &str, type_name: &str) -> Option<&Vec<Field>> {
@@ -119,33 +99,17 @@ impl Declarations {
             .find_map(|outer| type_name.strip_prefix(outer)?.strip_suffix('>'))
             .unwrap_or(type_name);
         let (of_crate, name) = match element.rsplit_once("::") {
-            Some((path, name)) => (
-                path.trim_start_matches("belljar_")
-                    .split("::")
-                    .next()
-                    .unwrap_or(of_crate),
-                name,
-            ),
+            Some((path, name)) => (path.trim_start_matches("belljar_").split("::").next().unwrap_or(of_crate), name),
             None => (of_crate, element),
         };
         let own = self.0.get(&(of_crate.to_owned(), name.to_owned()));
-        own.or_else(|| {
-            self.0
-                .iter()
-                .find(|((_, other), _)| other == name)
-                .map(|(_, fields)| fields)
-        })
+        own.or_else(|| self.0.iter().find(|((_, other), _)| other == name).map(|(_, fields)| fields))
     }
 }
 
 /// Documentation as it is, but for links to other items, which lead nowhere on a page.
 fn in_markdown(lines: &[&str]) -> String {
-    lines
-        .join("\n")
-        .replace("[`", "`")
-        .replace("`]", "`")
-        .trim()
-        .to_owned()
+    lines.join("\n").replace("[`", "`").replace("`]", "`").trim().to_owned()
 }
 
 /// `AfterReset` as serde writes it: `after_reset`.

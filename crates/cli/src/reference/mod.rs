@@ -44,42 +44,28 @@ const COMMAND_LINE: &str = "\
 
 /// One section per key, in the order of declaration.
 fn configuration() -> String {
-    let declarations = Declarations::read(
-        Path::new(CRATES),
-        &["cli/src/config", "execute/src", "server/src", "sandbox/src"],
-    );
-    let defaults = serde_json::to_value(Settings::default())
-        .expect("settings are text, numbers, lists and tables");
+    let declarations =
+        Declarations::read(Path::new(CRATES), &["cli/src/config", "execute/src", "server/src", "sandbox/src"]);
+    let defaults = serde_json::to_value(Settings::default()).expect("settings are text, numbers, lists and tables");
     let mut page = CONFIGURATION.to_owned();
     let mut table = String::new();
     for key in keys_of::<Settings>() {
         let parts: Vec<&str> = key.split('.').collect();
-        let field = declarations
-            .field("cli", "Settings", &parts)
-            .unwrap_or_else(|| panic!("{key} is declared somewhere"));
+        let field =
+            declarations.field("cli", "Settings", &parts).unwrap_or_else(|| panic!("{key} is declared somewhere"));
         assert!(!field.doc.is_empty(), "{key} is documented");
         let parent = parts[..parts.len() - 1].join(".");
         if parent != table {
-            let about = declarations
-                .field("cli", "Settings", &parts[..parts.len() - 1])
-                .expect("the parent is declared");
+            let about =
+                declarations.field("cli", "Settings", &parts[..parts.len() - 1]).expect("the parent is declared");
             write!(page, "\n## `[{parent}]`\n\n{}\n", about.doc).expect("a String takes it");
             table = parent;
         }
         write!(page, "\n### `{key}`\n\n{}\n", field.doc).expect("a String takes it");
         write_choices(&mut page, &declarations, &field);
-        let default = defaults
-            .pointer(&format!("/{}", key.replace('.', "/")))
-            .filter(|value| !value.is_null());
-        let default = default.map_or("not set".to_owned(), |value| {
-            format!("`{}`", crate::config::in_toml(value))
-        });
-        write!(
-            page,
-            "\nDefault: {default}. Environment: `{}`.\n",
-            variable_of(&key)
-        )
-        .expect("a String takes it");
+        let default = defaults.pointer(&format!("/{}", key.replace('.', "/"))).filter(|value| !value.is_null());
+        let default = default.map_or("not set".to_owned(), |value| format!("`{}`", crate::config::in_toml(value)));
+        write!(page, "\nDefault: {default}. Environment: `{}`.\n", variable_of(&key)).expect("a String takes it");
     }
     page
 }
@@ -91,8 +77,7 @@ fn write_choices(page: &mut String, declarations: &Declarations, field: &Field) 
         page.push('\n');
     }
     for part in parts {
-        writeln!(page, "- `{}`: {}", part.name, part.doc.replace('\n', " "))
-            .expect("a String takes it");
+        writeln!(page, "- `{}`: {}", part.name, part.doc.replace('\n', " ")).expect("a String takes it");
     }
 }
 
@@ -109,18 +94,10 @@ fn write_help(page: &mut String, command: &mut clap::Command) {
     if command.is_hide_set() {
         return;
     }
-    let name = command
-        .get_display_name()
-        .unwrap_or(command.get_name())
-        .replace('-', " ");
+    let name = command.get_display_name().unwrap_or(command.get_name()).replace('-', " ");
     let help = command.render_long_help().to_string();
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-    write!(
-        page,
-        "\n## `{name}`\n\n```text\n{}\n```\n",
-        help.join("\n").trim()
-    )
-    .expect("a String takes it");
+    write!(page, "\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim()).expect("a String takes it");
     for inner in command.get_subcommands_mut() {
         write_help(page, inner);
     }
@@ -128,10 +105,7 @@ fn write_help(page: &mut String, command: &mut clap::Command) {
 
 #[test]
 fn docs_are_current() {
-    for (name, page) in [
-        ("configuration.md", configuration()),
-        ("command-line.md", command_line()),
-    ] {
+    for (name, page) in [("configuration.md", configuration()), ("command-line.md", command_line())] {
         let path = Path::new(DOCS).join(name);
         if env::var_os("BELLJAR_TEST_REWRITE").is_some() {
             fs::write(&path, &page).expect("docs can be written");

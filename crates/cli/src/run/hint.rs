@@ -7,9 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use belljar_sandbox::{Policy, Rootfs};
 
 /// What `Rootfs::Host` shows of the host under the same name.
-const HOST_VIEW: [&str; 8] = [
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc",
-];
+const HOST_VIEW: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc"];
 
 /// What is there in every sandbox, as one of its own: a name below is the sandbox's business, whatever the caller has there.
 const PRIVATE: [&str; 3] = ["/proc", "/dev", "/sys"];
@@ -31,17 +29,11 @@ pub(crate) fn hint(
     } else if let Some(hint) = hint_about_argument(policy, program, caller_directory) {
         return Some(hint);
     }
-    argv.iter()
-        .skip(1)
-        .find_map(|argument| hint_about_argument(policy, argument, caller_directory))
+    argv.iter().skip(1).find_map(|argument| hint_about_argument(policy, argument, caller_directory))
 }
 
 /// The argument itself, or what follows the `=` of an option.
-fn hint_about_argument(
-    policy: &Policy,
-    argument: &OsStr,
-    caller_directory: &Path,
-) -> Option<String> {
+fn hint_about_argument(policy: &Policy, argument: &OsStr, caller_directory: &Path) -> Option<String> {
     let bytes = argument.as_bytes();
     let name = match bytes.iter().position(|byte| *byte == b'=') {
         Some(equals) if bytes.starts_with(b"-") => &bytes[equals + 1..],
@@ -49,25 +41,17 @@ fn hint_about_argument(
     };
     let name = Path::new(OsStr::from_bytes(name));
     let found = caller_directory.join(name);
-    if name.as_os_str().is_empty()
-        || found.symlink_metadata().is_err()
-        || is_visible(policy, &found)
-    {
+    if name.as_os_str().is_empty() || found.symlink_metadata().is_err() || is_visible(policy, &found) {
         return None;
     }
     let shown = directory_to_show(&found, caller_directory)?;
-    Some(format!(
-        "'{}' is not visible in the sandbox; add --dir {}",
-        name.display(),
-        shown.display()
-    ))
+    Some(format!("'{}' is not visible in the sandbox; add --dir {}", name.display(), shown.display()))
 }
 
 /// A program that the caller's `PATH` knows and the sandbox does not show.
 fn hint_about_program(policy: &Policy, program: &OsStr, path_variable: &OsStr) -> Option<String> {
-    let mut found = std::env::split_paths(path_variable)
-        .map(|directory| directory.join(program))
-        .filter(|path| path.is_file());
+    let mut found =
+        std::env::split_paths(path_variable).map(|directory| directory.join(program)).filter(|path| path.is_file());
     let first = found.next()?;
     if is_visible(policy, &first) || found.any(|other| is_visible(policy, &other)) {
         return None;
@@ -87,14 +71,9 @@ fn is_visible(policy: &Policy, path: &Path) -> bool {
     let by_rootfs = match &policy.rootfs {
         Rootfs::Host => HOST_VIEW.iter().any(|shown| path.starts_with(shown)),
         // Whatever is there under this name is the rootfs's own.
-        Rootfs::Directory(root) => path
-            .strip_prefix("/")
-            .is_ok_and(|rest| root.join(rest).exists()),
+        Rootfs::Directory(root) => path.strip_prefix("/").is_ok_and(|rest| root.join(rest).exists()),
     };
-    let by_mount = policy
-        .mounts
-        .iter()
-        .any(|mount| path.starts_with(&mount.source) || path.starts_with(&mount.target));
+    let by_mount = policy.mounts.iter().any(|mount| path.starts_with(&mount.source) || path.starts_with(&mount.target));
     of_sandbox || by_rootfs || by_mount
 }
 
@@ -113,11 +92,7 @@ fn directory_to_show(found: &Path, caller_directory: &Path) -> Option<PathBuf> {
     if caller_directory.parent().is_some() && found.starts_with(caller_directory) {
         return Some(PathBuf::from(Component::CurDir.as_os_str()));
     }
-    let directory = if found.is_dir() {
-        found.as_path()
-    } else {
-        found.parent()?
-    };
+    let directory = if found.is_dir() { found.as_path() } else { found.parent()? };
     directory.parent().is_some().then(|| directory.to_owned())
 }
 
@@ -136,13 +111,7 @@ mod tests {
         let here = root.join("here");
         fs::create_dir_all(here.join("src")).expect("created");
         fs::create_dir(root.join("bin")).expect("created");
-        for file in [
-            "here/x.py",
-            "here/src/a.c",
-            "other.txt",
-            "bin/tool",
-            "bin/true",
-        ] {
+        for file in ["here/x.py", "here/src/a.c", "other.txt", "bin/tool", "bin/true"] {
             fs::write(root.join(file), "").expect("written");
         }
         let other = root.join("other.txt");
@@ -153,11 +122,7 @@ mod tests {
             hint(policy, &argv, &here, &path)
         };
         let policy = Policy::default();
-        let dot = |name: &str| {
-            Some(format!(
-                "'{name}' is not visible in the sandbox; add --dir ."
-            ))
-        };
+        let dot = |name: &str| Some(format!("'{name}' is not visible in the sandbox; add --dir ."));
         let cases: [(&[&str], Option<String>); 12] = [
             (&["python3", "x.py"], dot("x.py")),
             (&["python3", "./x.py"], dot("./x.py")),
@@ -174,10 +139,7 @@ mod tests {
             (&["cat", "--input=x.py"], dot("x.py")),
             (
                 &["cat", other.to_str().expect("text")],
-                Some(format!(
-                    "'{}' is not visible in the sandbox; add --dir {root_text}",
-                    other.display()
-                )),
+                Some(format!("'{}' is not visible in the sandbox; add --dir {root_text}", other.display())),
             ),
             (&["cat", "missing.txt"], None),
             (&["cat", "/etc/passwd", "/proc/self/status"], None),
@@ -187,15 +149,8 @@ mod tests {
         for (argv, expected) in cases {
             assert_eq!(told(&policy, argv), expected, "{argv:?}");
         }
-        let shown = Mount {
-            source: here.clone(),
-            target: here.clone(),
-            access: Access::ReadOnly,
-        };
-        let policy = Policy {
-            mounts: vec![shown],
-            ..policy
-        };
+        let shown = Mount { source: here.clone(), target: here.clone(), access: Access::ReadOnly };
+        let policy = Policy { mounts: vec![shown], ..policy };
         assert_eq!(told(&policy, &["python3", "x.py"]), None, "it is shown");
     }
 }

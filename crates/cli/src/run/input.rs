@@ -33,13 +33,7 @@ pub(crate) fn open(source: &InputSource) -> io::Result<(OwnedFd, Option<Typed>)>
         return Ok((input.into(), None));
     }
     let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
-    Ok((
-        theirs,
-        Some(Typed {
-            from: input,
-            to: File::from(ours),
-        }),
-    ))
+    Ok((theirs, Some(Typed { from: input, to: File::from(ours) })))
 }
 
 impl Typed {
@@ -49,12 +43,10 @@ impl Typed {
     ///
     /// No thread can be started.
     pub(crate) fn pass_on(mut self) -> io::Result<()> {
-        thread::Builder::new()
-            .name("input".to_owned())
-            .spawn(move || {
-                // Nobody is there to read on: nothing is lost that anybody wants.
-                let _ = io::copy(&mut self.from, &mut self.to);
-            })?;
+        thread::Builder::new().name("input".to_owned()).spawn(move || {
+            // Nobody is there to read on: nothing is lost that anybody wants.
+            let _ = io::copy(&mut self.from, &mut self.to);
+        })?;
         Ok(())
     }
 }

@@ -32,9 +32,7 @@ use crate::failure::{Failure, advise, print, say};
 ///
 /// The arguments cannot be carried out, or no sandbox can be made. What the command does is no error.
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
-    let directory = env::current_dir()
-        .map_err(PlanError::CurrentDirectory)
-        .map_err(Failure::usage)?;
+    let directory = env::current_dir().map_err(PlanError::CurrentDirectory).map_err(Failure::usage)?;
     let plan = Plan::new(args, directory, |name| env::var_os(name)).map_err(Failure::usage)?;
     let terminal = match plan.terminal {
         TerminalChoice::Always => true,
@@ -42,10 +40,7 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         TerminalChoice::Auto => plan.input == InputSource::Caller && Terminal::of_caller(),
     };
     // One thread, because a process is cloned from this one.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(execute(&plan, terminal))?;
     let code = tell(&plan, &outcome)?;
     Ok(code)
@@ -60,8 +55,7 @@ async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
     let (mut terminal, mut typed) = (None, None);
     if with_terminal {
         let opened = Terminal::open().context("cannot open a terminal for the command")?;
-        connect_terminal(&mut command, &opened)
-            .context("cannot open a terminal for the command")?;
+        connect_terminal(&mut command, &opened).context("cannot open a terminal for the command")?;
         terminal = Some(opened);
     } else {
         typed = connect_streams(&mut command, plan)?;
@@ -70,14 +64,8 @@ async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
 
     let mut sandbox = Sandbox::alone(&plan.policy).map_err(no_sandbox)?;
     // The sandbox is made, so there may be threads.
-    let terminal = terminal
-        .map(Terminal::connect)
-        .transpose()
-        .context("cannot connect the terminal")?;
-    typed
-        .map(Typed::pass_on)
-        .transpose()
-        .context("cannot pass on what is typed")?;
+    let terminal = terminal.map(Terminal::connect).transpose().context("cannot connect the terminal")?;
+    typed.map(Typed::pass_on).transpose().context("cannot pass on what is typed")?;
     let signaller = sandbox.signaller().context("cannot pass signals on")?;
     let outcome = {
         let mut end = pin!(sandbox.run(command));
@@ -104,9 +92,7 @@ async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
 
 fn connect_terminal(command: &mut Command, terminal: &Terminal) -> io::Result<()> {
     // What programs there know how to draw on.
-    command
-        .environment
-        .extend(env::var_os("TERM").map(|term| (OsString::from("TERM"), term)));
+    command.environment.extend(env::var_os("TERM").map(|term| (OsString::from("TERM"), term)));
     command.stdin = Stdin::Descriptor(terminal.for_command()?);
     command.output = Output::Descriptors(terminal.for_command()?, terminal.for_command()?);
     Ok(())
@@ -117,18 +103,11 @@ fn connect_streams(command: &mut Command, plan: &Plan) -> Result<Option<Typed>, 
         InputSource::File(path) => {
             Failure::usage(anyhow::Error::new(error).context(format!("--stdin {}", path.display())))
         }
-        InputSource::Caller => {
-            Failure::from(anyhow::Error::new(error).context("cannot use standard input"))
-        }
+        InputSource::Caller => Failure::from(anyhow::Error::new(error).context("cannot use standard input")),
     })?;
     command.stdin = Stdin::Descriptor(input);
     if !plan.json {
-        let own = || {
-            Ok::<_, io::Error>((
-                stdout().try_clone_to_owned()?,
-                stderr().try_clone_to_owned()?,
-            ))
-        };
+        let own = || Ok::<_, io::Error>((stdout().try_clone_to_owned()?, stderr().try_clone_to_owned()?));
         let (stdout, stderr) = own().context("cannot use standard output and standard error")?;
         command.output = Output::Forward(stdout, stderr);
     }
@@ -151,14 +130,10 @@ fn tell(plan: &Plan, outcome: &Outcome) -> Result<ExitCode, Failure> {
     }
     let program = plan.argv.first().cloned().unwrap_or_default();
     let warnings = report::warnings(&outcome.layers, &plan.asked_for);
-    for line in warnings
-        .into_iter()
-        .chain(report::lines(outcome, &plan.policy.limits, &program))
-    {
+    for line in warnings.into_iter().chain(report::lines(outcome, &plan.policy.limits, &program)) {
         say(line);
     }
-    let failed =
-        !outcome.success() && !matches!(outcome.end, End::LimitReached { .. } | End::Cancelled);
+    let failed = !outcome.success() && !matches!(outcome.end, End::LimitReached { .. } | End::Cancelled);
     if failed {
         let path = env::var_os("PATH").unwrap_or_default();
         if let Some(hint) = hint::hint(&plan.policy, &plan.argv, &plan.caller_directory, &path) {
@@ -170,15 +145,9 @@ fn tell(plan: &Plan, outcome: &Outcome) -> Result<ExitCode, Failure> {
 
 /// Whether the command ended because whoever reads its output had enough: a broken pipe is success.
 fn reader_left(outcome: &Outcome) -> bool {
-    let killed = outcome.end
-        == End::Signaled {
-            signal: rustix::process::Signal::PIPE.as_raw(),
-        };
+    let killed = outcome.end == End::Signaled { signal: rustix::process::Signal::PIPE.as_raw() };
     let output = stdout();
     let mut state = [PollFd::from_borrowed_fd(output.as_fd(), PollFlags::OUT)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     killed && poll(&mut state, Some(&now)).is_ok() && state[0].revents().contains(PollFlags::ERR)
 }

@@ -29,6 +29,11 @@ pub(crate) enum PlanError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "--rootfs dir:{}: that is the root directory of this machine; its programs alone are --rootfs host",
+        path.display()
+    )]
+    WholeHost { path: PathBuf },
     #[error("--workdir {} is not an absolute path", path.display())]
     RelativeWorkDirectory { path: PathBuf },
 }
@@ -77,9 +82,7 @@ impl Plan {
             policy.user = user;
             if user.uid == 0 {
                 for name in ["USER", "LOGNAME"] {
-                    policy
-                        .environment
-                        .insert(name.to_owned(), "root".to_owned());
+                    policy.environment.insert(name.to_owned(), "root".to_owned());
                 }
             }
         }
@@ -92,9 +95,7 @@ impl Plan {
             None => start_directory(&policy.mounts, &directory),
         };
         // A parent must be mounted before what is below it, in whatever order they were named.
-        policy
-            .mounts
-            .sort_by_key(|mount| mount.target.components().count());
+        policy.mounts.sort_by_key(|mount| mount.target.components().count());
         Ok(Self {
             policy,
             argv: args.command,
@@ -141,10 +142,7 @@ fn asked_for(args: &RunArgs) -> Vec<Limit> {
     .collect()
 }
 
-fn environment(
-    variables: Vec<Variable>,
-    caller: impl Fn(&OsStr) -> Option<OsString>,
-) -> Vec<(OsString, OsString)> {
+fn environment(variables: Vec<Variable>, caller: impl Fn(&OsStr) -> Option<OsString>) -> Vec<(OsString, OsString)> {
     variables
         .into_iter()
         .filter_map(|variable| match variable {
@@ -158,15 +156,10 @@ fn find_rootfs(rootfs: &Rootfs) -> Result<Rootfs, PlanError> {
     match rootfs {
         Rootfs::Host => Ok(Rootfs::Host),
         Rootfs::Directory(path) => match path.canonicalize() {
+            Ok(found) if found.parent().is_none() => Err(PlanError::WholeHost { path: path.clone() }),
             Ok(found) if found.is_dir() => Ok(Rootfs::Directory(found)),
-            Ok(_) => Err(PlanError::Rootfs {
-                path: path.clone(),
-                source: io::ErrorKind::NotADirectory.into(),
-            }),
-            Err(source) => Err(PlanError::Rootfs {
-                path: path.clone(),
-                source,
-            }),
+            Ok(_) => Err(PlanError::Rootfs { path: path.clone(), source: io::ErrorKind::NotADirectory.into() }),
+            Err(source) => Err(PlanError::Rootfs { path: path.clone(), source }),
         },
     }
 }
@@ -175,10 +168,7 @@ fn find_rootfs(rootfs: &Rootfs) -> Result<Rootfs, PlanError> {
 fn mounts(directories: &[Directory]) -> Result<Vec<Mount>, PlanError> {
     let mut mounts: Vec<Mount> = Vec::with_capacity(directories.len());
     for (place, Directory { path, access }) in directories.iter().enumerate() {
-        let failed = |source| PlanError::Directory {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| PlanError::Directory { path: path.clone(), source };
         let source = path.canonicalize().map_err(failed)?;
         // "The same path" is the one that the caller uses, symbolic links included; only `..` has to be resolved, because what
         // it means depends on them.
@@ -195,11 +185,7 @@ fn mounts(directories: &[Directory]) -> Result<Vec<Mount>, PlanError> {
                 second: directories[place].path.clone(),
             });
         }
-        mounts.push(Mount {
-            source,
-            target,
-            access: *access,
-        });
+        mounts.push(Mount { source, target, access: *access });
     }
     Ok(mounts)
 }
@@ -211,18 +197,10 @@ fn without_dots(path: &Path) -> PathBuf {
 
 /// The caller's current directory as it is called inside, by the first mount that shows it; else the first directory shown.
 fn start_directory(mounts: &[Mount], current: &Path) -> Option<PathBuf> {
-    let shown = mounts.iter().find_map(|mount| {
-        current
-            .strip_prefix(&mount.source)
-            .ok()
-            .map(|rest| without_dots(&mount.target.join(rest)))
-    });
-    shown.or_else(|| {
-        mounts
-            .iter()
-            .find(|mount| mount.source.is_dir())
-            .map(|mount| mount.target.clone())
-    })
+    let shown = mounts
+        .iter()
+        .find_map(|mount| current.strip_prefix(&mount.source).ok().map(|rest| without_dots(&mount.target.join(rest))));
+    shown.or_else(|| mounts.iter().find(|mount| mount.source.is_dir()).map(|mount| mount.target.clone()))
 }
 
 #[cfg(test)]
@@ -237,15 +215,8 @@ mod tests {
     use crate::args::{Action, Cli};
 
     fn plan_in(directory: &Path, arguments: &[&str]) -> Result<Plan, PlanError> {
-        let line = ["belljar", "run"]
-            .iter()
-            .chain(arguments)
-            .chain(&["--", "true"])
-            .copied();
-        let Ok(Cli {
-            action: Action::Run(args),
-        }) = Cli::try_parse_from(line)
-        else {
+        let line = ["belljar", "run"].iter().chain(arguments).chain(&["--", "true"]).copied();
+        let Ok(Cli { action: Action::Run(args) }) = Cli::try_parse_from(line) else {
             panic!("arguments that parse: {arguments:?}");
         };
         let variable = |name: &OsStr| (name == "EDITOR").then(|| OsString::from("ed"));
@@ -267,14 +238,7 @@ mod tests {
 
     #[test]
     fn limits_replace_defaults_one_by_one() {
-        let plan = plan(&[
-            "--wall-time",
-            "1500ms",
-            "--memory",
-            "64M",
-            "--processes",
-            "3",
-        ]);
+        let plan = plan(&["--wall-time", "1500ms", "--memory", "64M", "--processes", "3"]);
         let expected = Limits {
             wall_time: std::time::Duration::from_millis(1500),
             memory: 64 << 20,
@@ -287,10 +251,7 @@ mod tests {
     #[test]
     fn variables_are_set_or_copied_and_unknown_ones_left_out() {
         let plan = plan(&["-e", "A=1", "--env", "EDITOR", "-e", "NOT_THERE"]);
-        assert_eq!(
-            plan.environment,
-            [("A".into(), "1".into()), ("EDITOR".into(), "ed".into())]
-        );
+        assert_eq!(plan.environment, [("A".into(), "1".into()), ("EDITOR".into(), "ed".into())]);
     }
 
     #[test]
@@ -307,40 +268,16 @@ mod tests {
             plan_in(current, &arguments).expect("a plan").directory
         };
         let deep = one.join("deep");
-        assert_eq!(
-            start(&deep, &[text(&two), text(&one)]),
-            Some(deep.clone()),
-            "the one with the current directory"
-        );
-        assert_eq!(
-            start(&root, &[text(&two), text(&one)]),
-            Some(two.clone()),
-            "else the first"
-        );
-        assert_eq!(
-            start(&deep, &[text(&link)]),
-            Some(link.join("deep")),
-            "by the name that the caller uses"
-        );
-        assert_eq!(
-            start(&deep, &[format!("{}/../one", text(&two))]),
-            Some(deep.clone()),
-            "without '..'"
-        );
+        assert_eq!(start(&deep, &[text(&two), text(&one)]), Some(deep.clone()), "the one with the current directory");
+        assert_eq!(start(&root, &[text(&two), text(&one)]), Some(two.clone()), "else the first");
+        assert_eq!(start(&deep, &[text(&link)]), Some(link.join("deep")), "by the name that the caller uses");
+        assert_eq!(start(&deep, &[format!("{}/../one", text(&two))]), Some(deep.clone()), "without '..'");
 
         let both = [format!("{}:rw", text(&deep)), text(&one)];
         let plan = plan_in(&root, &["--dir", &both[0], "--dir", &both[1]]).expect("a plan");
         let mounts = [
-            Mount {
-                source: one.clone(),
-                target: one.clone(),
-                access: Access::ReadOnly,
-            },
-            Mount {
-                source: deep.clone(),
-                target: deep.clone(),
-                access: Access::ReadWrite,
-            },
+            Mount { source: one.clone(), target: one.clone(), access: Access::ReadOnly },
+            Mount { source: deep.clone(), target: deep.clone(), access: Access::ReadWrite },
         ];
         assert_eq!(plan.policy.mounts, mounts, "parents first");
         assert_eq!(plan.directory, Some(deep), "the first one named");
@@ -348,25 +285,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_said() {
-        let cases: [(&[&str], &str); 6] = [
+        let cases: [(&[&str], &str); 7] = [
             (&["--dir", "/no/such/place"], "--dir /no/such/place"),
-            (
-                &["--dir", "/"],
-                "--dir /: the whole root directory cannot be shown; name a directory below it",
-            ),
+            (&["--dir", "/"], "--dir /: the whole root directory cannot be shown; name a directory below it"),
             (
                 &["--dir", "/usr/..:rw"],
                 "--dir /usr/..: the whole root directory cannot be shown; name a directory below it",
             ),
-            (
-                &["--dir", "/etc", "--dir", "/etc/.:cow"],
-                "--dir /etc and --dir /etc/. would be at the same path",
-            ),
+            (&["--dir", "/etc", "--dir", "/etc/.:cow"], "--dir /etc and --dir /etc/. would be at the same path"),
             (&["--rootfs", "dir:/etc/passwd"], "--rootfs dir:/etc/passwd"),
             (
-                &["--workdir", "here"],
-                "--workdir here is not an absolute path",
+                &["--rootfs", "dir:/usr/.."],
+                "--rootfs dir:/usr/..: that is the root directory of this machine; its programs alone are --rootfs host",
             ),
+            (&["--workdir", "here"], "--workdir here is not an absolute path"),
         ];
         for (arguments, message) in cases {
             let error = plan_in(Path::new("/"), arguments).expect_err("no plan");

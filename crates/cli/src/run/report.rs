@@ -14,30 +14,19 @@ pub(crate) fn lines(outcome: &Outcome, limits: &Limits, program: &OsStr) -> Vec<
     let end = &outcome.end;
     match end {
         End::Exited { .. } => {}
-        End::Signaled { signal } => {
-            lines.extend(signal_name(*signal).map(|name| format!("killed by {name}")))
-        }
+        End::Signaled { signal } => lines.extend(signal_name(*signal).map(|name| format!("killed by {name}"))),
         End::LimitReached { limit } => lines.push(format!("killed: {}", reached(*limit, limits))),
         End::Cancelled => lines.push("cancelled".to_owned()),
         End::SetupFailed { errno, message, .. } => lines.push(match ExitCode::of_end(end) {
-            ExitCode::NotFound => format!(
-                "error: '{}' was not found in the sandbox",
-                program.display()
-            ),
+            ExitCode::NotFound => format!("error: '{}' was not found in the sandbox", program.display()),
             ExitCode::NotExecutable => {
-                format!(
-                    "error: '{}' cannot be executed: {}",
-                    program.display(),
-                    io::Error::from_raw_os_error(*errno)
-                )
+                format!("error: '{}' cannot be executed: {}", program.display(), io::Error::from_raw_os_error(*errno))
             }
             _ => format!("error: {message}"),
         }),
     }
     // What the command met and went on after may be why it failed.
-    if let Some(limit) =
-        limit_behind(outcome).filter(|limit| *end != End::LimitReached { limit: *limit })
-    {
+    if let Some(limit) = limit_behind(outcome).filter(|limit| *end != End::LimitReached { limit: *limit }) {
         lines.push(format!("failed: {}", reached(limit, limits)));
     }
     lines
@@ -49,11 +38,7 @@ fn reached(limit: Limit, limits: &Limits) -> String {
 
 /// Warnings about limits that the caller asked for by name and that this machine does not keep.
 pub(crate) fn warnings(layers: &[LayerReport], asked_for: &[Limit]) -> Vec<String> {
-    let of_layer = |layer: Layer| {
-        asked_for
-            .iter()
-            .find(|limit| layer_of(**limit) == Some(layer))
-    };
+    let of_layer = |layer: Layer| asked_for.iter().find(|limit| layer_of(**limit) == Some(layer));
     layers
         .iter()
         .filter_map(|report| {
@@ -63,10 +48,7 @@ pub(crate) fn warnings(layers: &[LayerReport], asked_for: &[Limit]) -> Vec<Strin
                 Enforcement::Missing(reason) => ("not kept", reason),
                 Enforcement::Enforced | Enforcement::Off => return None,
             };
-            Some(format!(
-                "warning: {} is {state} on this machine: {reason}",
-                option_of(*limit)
-            ))
+            Some(format!("warning: {} is {state} on this machine: {reason}", option_of(*limit)))
         })
         .collect()
 }
@@ -119,10 +101,7 @@ fn signal_name(signal: i32) -> Option<String> {
             NAMES
                 .iter()
                 .find(|(number, _)| *number == signal)
-                .map_or_else(
-                    || format!("signal {signal}"),
-                    |(_, name)| (*name).to_owned(),
-                ),
+                .map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned()),
         ),
     }
 }
@@ -136,10 +115,7 @@ mod tests {
 
     #[test]
     fn one_clear_line_per_thing_worth_knowing() {
-        let limits = Limits {
-            wall_time: Duration::from_secs(1),
-            ..Limits::default()
-        };
+        let limits = Limits { wall_time: Duration::from_secs(1), ..Limits::default() };
         let killed = |limit| End::LimitReached { limit };
         let setup = |step: &str, errno, message: &str| End::SetupFailed {
             step: step.to_owned(),
@@ -149,55 +125,23 @@ mod tests {
         let cases: [(End, &[Limit], &[&str]); 12] = [
             (End::Exited { code: 0 }, &[Limit::Processes], &[]),
             (End::Exited { code: 3 }, &[], &[]),
-            (
-                End::Exited { code: 3 },
-                &[Limit::Processes],
-                &["failed: processes limit of 64 reached (--processes)"],
-            ),
+            (End::Exited { code: 3 }, &[Limit::Processes], &["failed: processes limit of 64 reached (--processes)"]),
             (End::Signaled { signal: 2 }, &[], &[]),
-            (
-                End::Signaled { signal: 11 },
-                &[],
-                &["killed by SIGSEGV (invalid memory access)"],
-            ),
+            (End::Signaled { signal: 11 }, &[], &["killed by SIGSEGV (invalid memory access)"]),
             (End::Signaled { signal: 40 }, &[], &["killed by signal 40"]),
-            (
-                killed(Limit::WallTime),
-                &[Limit::WallTime],
-                &["killed: wall time limit of 1s reached (--wall-time)"],
-            ),
-            (
-                killed(Limit::Memory),
-                &[],
-                &["killed: memory limit of 512M reached (--memory)"],
-            ),
-            (
-                killed(Limit::Output),
-                &[],
-                &["killed: output size limit of 16M reached (--output)"],
-            ),
-            (
-                setup("execve", 2, "no such file"),
-                &[],
-                &["error: 'x' was not found in the sandbox"],
-            ),
+            (killed(Limit::WallTime), &[Limit::WallTime], &["killed: wall time limit of 1s reached (--wall-time)"]),
+            (killed(Limit::Memory), &[], &["killed: memory limit of 512M reached (--memory)"]),
+            (killed(Limit::Output), &[], &["killed: output size limit of 16M reached (--output)"]),
+            (setup("execve", 2, "no such file"), &[], &["error: 'x' was not found in the sandbox"]),
             (
                 setup("execve", 13, "permission denied"),
                 &[],
                 &["error: 'x' cannot be executed: Permission denied (os error 13)"],
             ),
-            (
-                setup("chdir", 2, "it cannot be entered"),
-                &[],
-                &["error: it cannot be entered"],
-            ),
+            (setup("chdir", 2, "it cannot be entered"), &[], &["error: it cannot be entered"]),
         ];
         for (end, reached, expected) in cases {
-            assert_eq!(
-                lines(&outcome(end.clone(), reached), &limits, OsStr::new("x")),
-                expected,
-                "{end:?}"
-            );
+            assert_eq!(lines(&outcome(end.clone(), reached), &limits, OsStr::new("x")), expected, "{end:?}");
         }
     }
 
@@ -205,20 +149,11 @@ mod tests {
     fn a_limit_asked_for_and_not_kept_is_told() {
         let report = |layer, enforcement| LayerReport { layer, enforcement };
         let layers = [
-            report(
-                Layer::MemoryLimit,
-                Enforcement::Missing("no control group".to_owned()),
-            ),
-            report(
-                Layer::ProcessLimit,
-                Enforcement::Missing("no control group".to_owned()),
-            ),
+            report(Layer::MemoryLimit, Enforcement::Missing("no control group".to_owned())),
+            report(Layer::ProcessLimit, Enforcement::Missing("no control group".to_owned())),
             report(Layer::CpuAccounting, Enforcement::Enforced),
         ];
         let told = warnings(&layers, &[Limit::Memory, Limit::CpuTime, Limit::WallTime]);
-        assert_eq!(
-            told,
-            ["warning: --memory is not kept on this machine: no control group"]
-        );
+        assert_eq!(told, ["warning: --memory is not kept on this machine: no control group"]);
     }
 }

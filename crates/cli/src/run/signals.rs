@@ -8,15 +8,8 @@ use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What is passed on. `SIGKILL` cannot be: the sandbox ends with us then.
-const FORWARDED: [Number; 7] = [
-    Number::INT,
-    Number::TERM,
-    Number::HUP,
-    Number::QUIT,
-    Number::USR1,
-    Number::USR2,
-    Number::WINCH,
-];
+const FORWARDED: [Number; 7] =
+    [Number::INT, Number::TERM, Number::HUP, Number::QUIT, Number::USR1, Number::USR2, Number::WINCH];
 
 /// The signals that we receive instead of dying of them.
 #[derive(Debug)]
@@ -30,11 +23,7 @@ impl Signals {
     /// A handler cannot be installed.
     pub(crate) fn listen() -> io::Result<Self> {
         let listen = |number: Number| Ok((number, signal(SignalKind::from_raw(number.as_raw()))?));
-        FORWARDED
-            .into_iter()
-            .map(listen)
-            .collect::<io::Result<_>>()
-            .map(Self)
+        FORWARDED.into_iter().map(listen).collect::<io::Result<_>>().map(Self)
     }
 
     /// The next signal; waits for it.

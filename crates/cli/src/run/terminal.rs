@@ -11,9 +11,7 @@ use std::thread::{self, JoinHandle};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::stdio::{stdin, stdout};
-use rustix::termios::{
-    OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
-};
+use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 /// End of transmission, which a terminal in its usual mode takes for the end of input (`termios(3)`, `VEOF`).
 const END_OF_TRANSMISSION: u8 = 4;
@@ -50,16 +48,8 @@ impl Terminal {
             tcsetattr(&theirs, OptionalActions::Now, &settings)?;
         }
         copy_size(&ours);
-        let raw = if isatty(stdin()) {
-            Some(RawMode::enter()?)
-        } else {
-            None
-        };
-        Ok(Self {
-            ours: File::from(ours),
-            theirs,
-            raw,
-        })
+        let raw = if isatty(stdin()) { Some(RawMode::enter()?) } else { None };
+        Ok(Self { ours: File::from(ours), theirs, raw })
     }
 
     /// The end for the command.
@@ -80,24 +70,16 @@ impl Terminal {
         let mut keyboard = self.ours.try_clone()?;
         let mut screen = self.ours.try_clone()?;
         // Blocked in a read when all is over; ends with the process.
-        thread::Builder::new()
-            .name("terminal-input".to_owned())
-            .spawn(move || {
-                if copy(&mut io::stdin().lock(), &mut keyboard).is_ok() {
-                    let _ = keyboard.write_all(&[END_OF_TRANSMISSION]);
-                }
-            })?;
-        let output = thread::Builder::new()
-            .name("terminal-output".to_owned())
-            .spawn(move || {
-                // Ends with an error when nobody has the other end open any more.
-                let _ = copy(&mut screen, &mut io::stdout().lock());
-            })?;
-        Ok(Connection {
-            ours: self.ours,
-            output,
-            raw: self.raw,
-        })
+        thread::Builder::new().name("terminal-input".to_owned()).spawn(move || {
+            if copy(&mut io::stdin().lock(), &mut keyboard).is_ok() {
+                let _ = keyboard.write_all(&[END_OF_TRANSMISSION]);
+            }
+        })?;
+        let output = thread::Builder::new().name("terminal-output".to_owned()).spawn(move || {
+            // Ends with an error when nobody has the other end open any more.
+            let _ = copy(&mut screen, &mut io::stdout().lock());
+        })?;
+        Ok(Connection { ours: self.ours, output, raw: self.raw })
     }
 }
 

@@ -31,16 +31,11 @@ use crate::failure::{Failure, print};
 ///
 /// The configuration cannot be used, or something that serving needs cannot be had.
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
-    let launcher = Launcher::start()
-        .context("cannot start the launcher")
-        .map_err(no_sandboxes)?;
+    let launcher = Launcher::start().context("cannot start the launcher").map_err(no_sandboxes)?;
     let settings = config::load(&args.sources, env::vars_os())?.settings;
     let config = settings.server.resolve().map_err(Failure::usage)?;
     logging::start(&settings.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let code = runtime.block_on(operate(&launcher, settings, config));
     // Whatever still runs had its time: nothing that blocks may keep the process.
     runtime.shutdown_background();
@@ -51,46 +46,28 @@ fn no_sandboxes(error: anyhow::Error) -> Failure {
     Failure::new(ExitCode::SetupFailed, error).hint("`belljar doctor` tells what is missing")
 }
 
-async fn operate(
-    launcher: &Launcher,
-    settings: Settings,
-    config: Config,
-) -> Result<ExitCode, Failure> {
+async fn operate(launcher: &Launcher, settings: Settings, config: Config) -> Result<ExitCode, Failure> {
     let mut stop = StopSignals::listen()?;
     let data = DataDirectory::open(&settings.data_dir).context("cannot use the data directory")?;
     let listen = settings.server.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}"))?;
-    let address = listener
-        .local_addr()
-        .context("cannot tell the address that is listened on")?;
-    let service = Service::start(launcher, data, settings.execute)
-        .await
-        .context("cannot start")
-        .map_err(no_sandboxes)?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr().context("cannot tell the address that is listened on")?;
+    let service =
+        Service::start(launcher, data, settings.execute).await.context("cannot start").map_err(no_sandboxes)?;
 
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let until = async {
         // A sender that is gone means the same.
         let _ = stopped.await;
     };
-    let mut serving = pin!(belljar_server::run(
-        vec![listener],
-        config,
-        service.clone(),
-        until
-    ));
+    let mut serving = pin!(belljar_server::run(vec![listener], config, service.clone(), until));
     announce(address, settings.server.tls.is_some())?;
     tell_supervisor(notify::READY);
     let signal = tokio::select! {
         signal = stop.next() => signal,
         () = &mut serving => return Err(anyhow!("the server ended by itself").into()),
     };
-    info!(
-        signal = signal.name,
-        "Stopping: what runs may end. A second signal stops at once."
-    );
+    info!(signal = signal.name, "Stopping: what runs may end. A second signal stops at once.");
     tell_supervisor(notify::STOPPING);
     drop(stop_serving);
     let graceful = async {
@@ -143,10 +120,7 @@ struct Arrived {
 impl StopSignals {
     fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).context("cannot wait for signals");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
     async fn next(&mut self) -> Arrived {

@@ -37,13 +37,8 @@ mod tests {
         let path = place.path().join("socket");
         let name = format!("belljar-test-{}", std::process::id());
         let by_path = UnixDatagram::bind(&path).expect("bound");
-        let by_name =
-            UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).expect("a name"))
-                .expect("bound");
-        for (socket, address) in [
-            (by_path, path.into_os_string()),
-            (by_name, OsString::from(format!("@{name}"))),
-        ] {
+        let by_name = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).expect("a name")).expect("bound");
+        for (socket, address) in [(by_path, path.into_os_string()), (by_name, OsString::from(format!("@{name}")))] {
             notify(&address, READY).expect("sent");
             let mut buffer = [0; 32];
             let length = socket.recv(&mut buffer).expect("received");

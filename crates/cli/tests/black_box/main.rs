@@ -1,0 +1,12 @@
+//! Drives the built binary as its users do.
+//!
+//! A test that needs what this machine does not have says so and passes; with `BELLJAR_TEST_STRICT=1` it fails.
+
+mod commands;
+mod directories;
+mod limits;
+mod run;
+mod serve;
+mod signals;
+mod support;
+mod terminal;
