@@ -69,6 +69,7 @@ impl Prepared {
     /// # Errors
     /// [`SandboxError::Policy`] when the policy contradicts itself or names what does not exist.
     pub(crate) fn new(policy: &Policy, machine: &Machine) -> Result<Self, SandboxError> {
+        refuse_without_walls(policy)?;
         let sources = root::Sources::collect(policy, machine)?;
         let (to_open, root) = root::Root::build(policy, machine, sources)?;
         let init = confinement::confine_init(root.enter(), policy);
@@ -102,6 +103,16 @@ impl Prepared {
             Some(entry) => format!("{name}: {} ({})", entry.step.name(), describe(&entry.step)),
             None => name.to_owned(),
         }
+    }
+}
+
+/// Without one of these the steps that follow would not stay inside: mounts would change the host's tree, and the init, which
+/// kills whatever it can reach after each run, would reach the host's processes.
+fn refuse_without_walls(policy: &Policy) -> Result<(), SandboxError> {
+    let walls = [Layer::UserNamespace, Layer::PidNamespace, Layer::MountNamespace];
+    match walls.into_iter().find(|layer| policy.strictness(*layer) == Strictness::Off) {
+        Some(layer) => Err(SandboxError::Policy(format!("the layer '{}' cannot be switched off", layer.name()))),
+        None => Ok(()),
     }
 }
 
