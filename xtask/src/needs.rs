@@ -14,7 +14,7 @@ const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr
 const NEEDS: [(&str, &str, &str); 8] = [
     ("gcc", "gcc", "compiles programs inside sandboxes"),
     ("ld", "binutils", "links them"),
-    ("python3", "python3-minimal", "runs inside sandboxes, and is compared with our reading of JSON"),
+    ("python3", "python3", "runs inside sandboxes, and is compared with our reading of JSON"),
     ("git", "git", "external libraries are repositories"),
     ("tar", "tar", "makes archives that ours are compared with"),
     ("gzip", "gzip", "compresses them"),
