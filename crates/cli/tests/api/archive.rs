@@ -10,7 +10,6 @@ use tar::{EntryType, Header};
 
 /// An archive in the making. Names and targets are written as they are: `tar`'s own functions refuse those that are the point
 /// of a test.
-#[derive(Debug)]
 pub(crate) struct Archive(tar::Builder<GzEncoder<Vec<u8>>>);
 
 /// One entry.

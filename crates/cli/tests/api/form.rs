@@ -56,10 +56,7 @@ pub(crate) fn with_archive(json: &str, archive: &[u8]) -> Form {
 /// `config` and an archive, as `aiohttp` sends them: each part's type stands first.
 pub(crate) fn with_archive_typed(json: &str, archive: &[u8]) -> Form {
     multipart(&[
-        (
-            "Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=\"config\"",
-            json.as_bytes(),
-        ),
+        ("Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=\"config\"", json.as_bytes()),
         (
             "Content-Type: application/x-tar\r\nContent-Disposition: form-data; name=\"environment\"; filename=\"work.tgz\"",
             archive,
