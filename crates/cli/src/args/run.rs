@@ -118,7 +118,7 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
 
     /// Give the command a terminal of its own, even if standard input is none
-    #[arg(short = 't', long = "terminal", overrides_with = "no_terminal", conflicts_with = "json", help_heading = STREAMS)]
+    #[arg(short = 't', long = "terminal", overrides_with = "no_terminal", conflicts_with_all = ["json", "stdin"], help_heading = STREAMS)]
     terminal: bool,
 
     /// Give the command no terminal [default: one if standard input and output are terminals]

@@ -23,7 +23,7 @@ pub(crate) enum ValueError {
     NullByte,
     #[error("expected 'host' or 'dir:PATH'")]
     UnknownRootfs,
-    #[error("expected 'root', UID or UID:GID, with numbers from 0 to 4294967294")]
+    #[error("expected 'root', UID or UID:GID, with numbers from 0 to 65535")]
     UnknownUser,
     #[error("expected KEY=VALUE, such as execute.pool_size=8")]
     NoSetting,
@@ -123,9 +123,8 @@ fn parse_rootfs(text: &OsStr) -> Result<Rootfs, ValueError> {
 
 /// `root`, `UID` or `UID:GID`; the group is the user's number when absent.
 pub(crate) fn parse_user(text: &str) -> Result<User, ValueError> {
-    // The highest number means "unchanged" to setuid(2) and its like.
-    let number =
-        |text: &str| text.parse::<u32>().ok().filter(|number| *number != u32::MAX).ok_or(ValueError::UnknownUser);
+    // A sandbox has 65536 users of its own.
+    let number = |text: &str| text.parse::<u16>().map(u32::from).map_err(|_| ValueError::UnknownUser);
     match text.split_once(':') {
         _ if text == "root" => Ok(User { uid: 0, gid: 0 }),
         Some((uid, gid)) => Ok(User { uid: number(uid)?, gid: number(gid)? }),
@@ -274,7 +273,8 @@ mod tests {
             ("0", user(0, 0)),
             ("1000", user(1000, 1000)),
             ("1000:100", user(1000, 100)),
-            ("4294967294", user(4_294_967_294, 4_294_967_294)),
+            ("65535", user(65_535, 65_535)),
+            ("65536", Err(ValueError::UnknownUser)),
             ("4294967295", Err(ValueError::UnknownUser)),
             ("-1", Err(ValueError::UnknownUser)),
             ("1:", Err(ValueError::UnknownUser)),

@@ -8,13 +8,15 @@ mod signals;
 mod terminal;
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::io;
+use std::iter;
 use std::os::fd::AsFd;
 use std::pin::pin;
 
 use anyhow::Context;
-use belljar_sandbox::{Command, End, Outcome, Output, Sandbox, SandboxError, Stdin};
+use belljar_sandbox::{Command, End, Outcome, Output, Sandbox, SandboxError, Stdin, Usage};
 use input::Typed;
 use plan::{Plan, PlanError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -23,7 +25,7 @@ use signals::Signals;
 use terminal::Terminal;
 
 use crate::args::{InputSource, RunArgs, TerminalChoice};
-use crate::exit::ExitCode;
+use crate::exit::{ExitCode, limit_behind};
 use crate::failure::{Failure, advise, print, say};
 
 /// Runs the command that the arguments describe, to its end.
@@ -46,7 +48,8 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// Makes the sandbox, runs the command in it, and has it gone again.
+/// Makes the sandbox, runs the command in it, and has it gone again. A sandbox that cannot be made is an outcome too, so that a
+/// caller who wants JSON always gets some.
 async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
     // From here on a signal is for the command, even one that comes while there is none yet.
     let mut signals = Signals::listen().context("cannot wait for signals")?;
@@ -62,7 +65,10 @@ async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
     }
     command.environment.extend(plan.environment.iter().cloned());
 
-    let mut sandbox = Sandbox::alone(&plan.policy).map_err(no_sandbox)?;
+    let mut sandbox = match Sandbox::alone(&plan.policy) {
+        Ok(sandbox) => sandbox,
+        Err(error) => return Ok(no_sandbox(&error)),
+    };
     // The sandbox is made, so there may be threads.
     let terminal = terminal.map(Terminal::connect).transpose().context("cannot connect the terminal")?;
     typed.map(Typed::pass_on).transpose().context("cannot pass on what is typed")?;
@@ -71,7 +77,7 @@ async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
         let mut end = pin!(sandbox.run(command));
         loop {
             tokio::select! {
-                outcome = &mut end => break outcome.map_err(no_sandbox),
+                outcome = &mut end => break outcome.unwrap_or_else(|error| no_sandbox(&error)),
                 signal = signals.next() => {
                     if let Some(terminal) = &terminal {
                         terminal.notice(signal);
@@ -87,7 +93,7 @@ async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
     if let Some(terminal) = terminal {
         terminal.finish();
     }
-    outcome
+    Ok(outcome)
 }
 
 fn connect_terminal(command: &mut Command, terminal: &Terminal) -> io::Result<()> {
@@ -114,8 +120,25 @@ fn connect_streams(command: &mut Command, plan: &Plan) -> Result<Option<Typed>, 
     Ok(typed)
 }
 
-fn no_sandbox(error: SandboxError) -> Failure {
-    Failure::new(ExitCode::SetupFailed, error)
+/// The outcome of a command that never ran, for want of a sandbox.
+fn no_sandbox(error: &SandboxError) -> Outcome {
+    let (step, errno) = match error {
+        SandboxError::Setup { step, source } => (step.as_str(), source.raw_os_error()),
+        SandboxError::Missing { layer, .. } => (layer.name(), None),
+        SandboxError::Policy(_) => ("policy", None),
+        _ => ("sandbox", None),
+    };
+    let causes = iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
+    let message = causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"));
+    Outcome {
+        end: End::SetupFailed { step: step.to_owned(), errno: errno.unwrap_or_default(), message },
+        limits_reached: Vec::new(),
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        output_truncated: false,
+        usage: Usage::default(),
+        layers: Vec::new(),
+    }
 }
 
 /// Tells the caller how it ended, and finds the exit code.
@@ -133,14 +156,22 @@ fn tell(plan: &Plan, outcome: &Outcome) -> Result<ExitCode, Failure> {
     for line in warnings.into_iter().chain(report::lines(outcome, &plan.policy.limits, &program)) {
         say(line);
     }
-    let failed = !outcome.success() && !matches!(outcome.end, End::LimitReached { .. } | End::Cancelled);
-    if failed {
+    if may_miss_a_file(outcome) {
         let path = env::var_os("PATH").unwrap_or_default();
         if let Some(hint) = hint::hint(&plan.policy, &plan.argv, &plan.caller_directory, &path) {
             advise(hint);
         }
     }
     Ok(ExitCode::of(outcome))
+}
+
+/// Whether a file that is not there is a likely reason for the end: not when a limit or a signal is.
+fn may_miss_a_file(outcome: &Outcome) -> bool {
+    match outcome.end {
+        End::Exited { code } => code != 0 && limit_behind(outcome).is_none(),
+        End::SetupFailed { .. } => matches!(ExitCode::of(outcome), ExitCode::NotFound | ExitCode::NotExecutable),
+        End::Signaled { .. } | End::LimitReached { .. } | End::Cancelled => false,
+    }
 }
 
 /// Whether the command ended because whoever reads its output had enough: a broken pipe is success.

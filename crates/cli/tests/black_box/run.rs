@@ -155,6 +155,11 @@ fn json_is_the_whole_outcome_and_all_there_is_on_standard_output() {
     let done = call_in(place.path(), ["run", "--json", "no-such-program"], "");
     let outcome: Value = serde_json::from_str(&done.stdout).expect("JSON");
     assert_eq!((done.code, outcome["end"]["how"].as_str()), (Some(127), Some("setup_failed")));
+
+    // Nor is there a sandbox to tell from, with a rootfs that is gone.
+    let done = call_in(place.path(), ["run", "--json", "--dir", "/usr/bin/env:cow", "true"], "");
+    let outcome: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!((done.code, outcome["end"]["how"].as_str()), (Some(125), Some("setup_failed")), "{done:?}");
 }
 
 #[test]

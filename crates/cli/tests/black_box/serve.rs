@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::{Done, Guard, belljar, has_sandboxes};
+use crate::support::{Done, Guard, belljar, has_sandboxes, wait_for};
 
 /// A running server.
 struct Server {
@@ -111,12 +111,12 @@ fn what_runs_may_end_unless_a_second_signal_comes() {
         let mut stream = TcpStream::connect(address).expect("it listens");
         stream.write_all(request.as_bytes()).expect("sent");
         // It is counted as running once it has a sandbox; until then a stopping server would turn it away.
-        crate::support::wait_for("a busy sandbox", || metric(&server, "busy").is_some_and(|count| count > 0.0));
+        wait_for("a busy sandbox", || metric(&server, "busy").is_some_and(|count| count > 0.0));
         let began = Instant::now();
         for _ in 0..signals {
             server.signal(Signal::TERM);
             // Two at once would be one.
-            std::thread::sleep(Duration::from_millis(200));
+            wait_for("the end of listening", || TcpStream::connect(&server.address).is_err());
         }
         let mut answer = String::new();
         let read = stream.read_to_string(&mut answer);
