@@ -19,6 +19,7 @@ pub(crate) struct RequestBody {
     inner: UnsyncBoxBody<Bytes, BoxError>,
     pace: Pace,
     deadline: Instant,
+    begun: bool,
 }
 
 /// How fast the body of a request must come.
@@ -49,15 +50,12 @@ impl RequestBody {
         B::Error: Into<BoxError>,
     {
         let inner = body.map_err(Into::into).boxed_unsync();
-        Self {
-            inner,
-            pace,
-            deadline: Instant::now() + pace.total,
-        }
+        Self { inner, pace, deadline: Instant::now() + pace.total, begun: false }
     }
 
     /// The next bytes; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.begun = true;
         let until = self.deadline.min(Instant::now() + self.pace.idle);
         loop {
             match timeout_at(until, self.inner.frame()).await {
@@ -71,6 +69,11 @@ impl RequestBody {
                 },
             }
         }
+    }
+
+    /// Whether any of it was asked for. That also tells a client that waits for `100 Continue` to send it.
+    pub(crate) const fn is_begun(&self) -> bool {
+        self.begun
     }
 
     /// Size of the rest, if the client has told it.
@@ -96,9 +99,7 @@ impl RequestBody {
 
 impl std::fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RequestBody")
-            .field("pace", &self.pace)
-            .finish_non_exhaustive()
+        f.debug_struct("RequestBody").field("pace", &self.pace).finish_non_exhaustive()
     }
 }
 
@@ -107,19 +108,12 @@ pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A body of these bytes.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> AnswerBody {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body of the `size` bytes that `reader` gives.
 pub(crate) fn streamed(reader: impl AsyncRead + Send + 'static, size: u64) -> AnswerBody {
-    Streamed {
-        reader: Box::pin(reader),
-        left: size,
-        buffer: BytesMut::new(),
-    }
-    .boxed_unsync()
+    Streamed { reader: Box::pin(reader), left: size, buffer: BytesMut::new() }.boxed_unsync()
 }
 
 /// Size of the pieces in which files are sent, in bytes.
@@ -175,15 +169,7 @@ impl Body for Streamed {
 #[cfg(test)]
 pub(crate) fn test_body(chunks: Vec<Vec<u8>>) -> RequestBody {
     use http_body_util::StreamBody;
-    let frames = chunks
-        .into_iter()
-        .map(|chunk| Ok::<_, io::Error>(Frame::data(Bytes::from(chunk))));
+    let frames = chunks.into_iter().map(|chunk| Ok::<_, io::Error>(Frame::data(Bytes::from(chunk))));
     let stream = StreamBody::new(futures_util::stream::iter(frames));
-    RequestBody::new(
-        stream,
-        Pace {
-            idle: Duration::from_secs(10),
-            total: Duration::from_secs(10),
-        },
-    )
+    RequestBody::new(stream, Pace { idle: Duration::from_secs(10), total: Duration::from_secs(10) })
 }

@@ -85,15 +85,9 @@ pub(crate) fn float(number: f64) -> String {
 fn shortest(number: f64) -> (String, i32) {
     let shortest = format!("{number:e}");
     let mantissa = shortest.split('e').next().unwrap_or_default();
-    let decimals = mantissa
-        .split_once('.')
-        .map_or(0, |(_, decimals)| decimals.len());
+    let decimals = mantissa.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     let even = format!("{number:.decimals$e}");
-    let printed = if even.parse() == Ok(number) {
-        even
-    } else {
-        shortest
-    };
+    let printed = if even.parse() == Ok(number) { even } else { shortest };
     match printed.split_once('e') {
         Some((mantissa, exponent)) => (mantissa.to_owned(), exponent.parse().unwrap_or_default()),
         None => (printed, 0),
@@ -102,11 +96,7 @@ fn shortest(number: f64) -> (String, i32) {
 
 fn push_string(text: &Text, printed: &mut String) {
     let holds = |wanted| text.code_points().any(|point| point == Ok(wanted));
-    let quote = if holds('\'') && !holds('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if holds('\'') && !holds('"') { '"' } else { '\'' };
     printed.push(quote);
     for point in text.code_points() {
         match point {
@@ -141,8 +131,7 @@ fn push_escape(point: u32, printed: &mut String) {
 fn is_printable(character: char) -> bool {
     let mut buffer = [b'a', 0, 0, 0, 0];
     let length = 1 + character.encode_utf8(&mut buffer[1..]).len();
-    std::str::from_utf8(&buffer[..length])
-        .is_ok_and(|text| text.escape_debug().nth(1) == Some(character))
+    std::str::from_utf8(&buffer[..length]).is_ok_and(|text| text.escape_debug().nth(1) == Some(character))
 }
 
 /// Whether `str.strip` removes the character: Unicode's whitespace, and four separators that Rust leaves alone.
@@ -187,10 +176,7 @@ mod tests {
                 "['a\\\\b\\n\\x01\\x7f\\xa0é\u{300}\\u200b\\ue000\\U0010ffff']",
             ),
             (
-                Value::object([
-                    ("command", Value::from("true")),
-                    ("timeout", Value::from("1")),
-                ]),
+                Value::object([("command", Value::from("true")), ("timeout", Value::from("1"))]),
                 "{'command': 'true', 'timeout': '1'}",
             ),
         ] {

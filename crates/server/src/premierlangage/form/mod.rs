@@ -4,6 +4,7 @@ mod multipart;
 mod parameters;
 mod spool;
 
+use std::error::Error;
 use std::fs::File;
 use std::io;
 
@@ -35,11 +36,7 @@ pub(super) struct FormLimits {
 impl FormLimits {
     /// The limits of the server that we stand in for (its framework's defaults), and our own limit on files.
     pub(super) const fn with_file_bytes(file_bytes: u64) -> Self {
-        Self {
-            field_bytes: 2_621_440,
-            fields: 1000,
-            file_bytes,
-        }
+        Self { field_bytes: 2_621_440, fields: 1000, file_bytes }
     }
 }
 
@@ -60,7 +57,14 @@ pub(super) enum FormError {
     Body(#[from] BodyError),
     /// A file could not be kept.
     #[error("an uploaded file could not be spooled")]
-    Spool(#[source] io::Error),
+    Spool(#[source] SpoolError),
+}
+
+/// Why a file for an upload could not be made or written.
+pub(super) type SpoolError = Box<dyn Error + Send + Sync>;
+
+fn spool_failed(error: io::Error) -> FormError {
+    FormError::Spool(error.into())
 }
 
 const FIELDS_TOO_LARGE: FormError = FormError::Malformed("the form fields are too large");
@@ -68,12 +72,16 @@ const TOO_MANY_FIELDS: FormError = FormError::Malformed("the form has too many f
 
 /// Reads the form that `body` holds, by the content type that the client gave. A body of any other type is an empty form.
 /// `spool` makes a nameless temporary file: whatever goes wrong, nothing is left of it.
-pub(super) async fn read(
+pub(super) async fn read<S, F>(
     content_type: &str,
     body: &mut RequestBody,
     limits: FormLimits,
-    spool: impl Fn() -> io::Result<File>,
-) -> Result<Form, FormError> {
+    spool: S,
+) -> Result<Form, FormError>
+where
+    S: Fn() -> F,
+    F: Future<Output = Result<File, SpoolError>>,
+{
     let content_type = Parameters::parse(content_type);
     match content_type.value.as_str() {
         "application/x-www-form-urlencoded" => read_urlencoded(body, limits).await,
@@ -81,9 +89,7 @@ pub(super) async fn read(
             // Refused before it is sent, if the client waits for `100 Continue`; after it otherwise, but not kept.
             let most = limits.file_bytes.saturating_add(2 * limits.field_bytes);
             if body.announced().is_some_and(|size| size > most) {
-                return Err(FormError::FileTooLarge {
-                    limit: limits.file_bytes,
-                });
+                return Err(FormError::FileTooLarge { limit: limits.file_bytes });
             }
             let parts = Parts::new(body, content_type.get("boundary"))?;
             read_multipart(parts, limits, spool).await
@@ -93,10 +99,7 @@ pub(super) async fn read(
 }
 
 async fn read_urlencoded(body: &mut RequestBody, limits: FormLimits) -> Result<Form, FormError> {
-    if body
-        .announced()
-        .is_some_and(|size| size > limits.field_bytes)
-    {
+    if body.announced().is_some_and(|size| size > limits.field_bytes) {
         return Err(FIELDS_TOO_LARGE);
     }
     let mut bytes = Vec::new();
@@ -110,20 +113,15 @@ async fn read_urlencoded(body: &mut RequestBody, limits: FormLimits) -> Result<F
     if bytes.iter().filter(|byte| **byte == b'&').count() >= limits.fields {
         return Err(TOO_MANY_FIELDS);
     }
-    let config = form_urlencoded::parse(&bytes)
-        .filter(|(name, _)| name == "config")
-        .last();
-    Ok(Form {
-        config: config.map(|(_, value)| value.into_owned()),
-        environment: None,
-    })
+    let config = form_urlencoded::parse(&bytes).filter(|(name, _)| name == "config").last();
+    Ok(Form { config: config.map(|(_, value)| value.into_owned()), environment: None })
 }
 
-async fn read_multipart(
-    mut parts: Parts<'_>,
-    limits: FormLimits,
-    spool: impl Fn() -> io::Result<File>,
-) -> Result<Form, FormError> {
+async fn read_multipart<S, F>(mut parts: Parts<'_>, limits: FormLimits, spool: S) -> Result<Form, FormError>
+where
+    S: Fn() -> F,
+    F: Future<Output = Result<File, SpoolError>>,
+{
     let mut form = Form::default();
     let (mut fields, mut files) = (0, 0);
     let (mut field_bytes, mut file_bytes) = (0, 0);
@@ -132,33 +130,27 @@ async fn read_multipart(
     }
     while let Some(header) = parts.header().await? {
         let name = header.name.as_deref().unwrap_or_default();
-        let count = if header.is_file {
-            &mut files
-        } else {
-            &mut fields
-        };
+        let count = if header.is_file { &mut files } else { &mut fields };
         *count += 1;
         if *count > limits.fields {
             return Err(TOO_MANY_FIELDS);
         }
         if header.is_file {
             let mut kept = match name {
-                "environment" => Some(Spool::new(spool().map_err(FormError::Spool)?)),
+                "environment" => Some(Spool::new(spool().await.map_err(FormError::Spool)?)),
                 _ => None,
             };
             while let Some(bytes) = parts.content().await? {
                 file_bytes += bytes.len() as u64;
                 if file_bytes > limits.file_bytes {
-                    return Err(FormError::FileTooLarge {
-                        limit: limits.file_bytes,
-                    });
+                    return Err(FormError::FileTooLarge { limit: limits.file_bytes });
                 }
                 if let Some(spool) = &mut kept {
-                    spool.write(&bytes).await.map_err(FormError::Spool)?;
+                    spool.write(&bytes).await.map_err(spool_failed)?;
                 }
             }
             if let Some(spool) = kept {
-                form.environment = Some(spool.finish().await.map_err(FormError::Spool)?);
+                form.environment = Some(spool.finish().await.map_err(spool_failed)?);
             }
         } else {
             let mut kept = (name == "config").then(Vec::new);

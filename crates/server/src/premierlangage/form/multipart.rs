@@ -46,10 +46,7 @@ impl<'a> Parts<'a> {
     /// # Errors
     ///
     /// When the boundary is no boundary.
-    pub(super) fn new(
-        body: &'a mut RequestBody,
-        boundary: Option<&str>,
-    ) -> Result<Self, FormError> {
+    pub(super) fn new(body: &'a mut RequestBody, boundary: Option<&str>) -> Result<Self, FormError> {
         let boundary = boundary.ok_or(FormError::Malformed("the multipart boundary is missing"))?;
         let valid = (1..=MAX_BOUNDARY_BYTES).contains(&boundary.len())
             && boundary.bytes().all(|byte| matches!(byte, b' '..=b'~'))
@@ -58,11 +55,7 @@ impl<'a> Parts<'a> {
             return Err(FormError::Malformed("the multipart boundary is not valid"));
         }
         let delimiter = format!("\r\n--{boundary}").into_bytes();
-        Ok(Self {
-            body,
-            buffer: BytesMut::from("\r\n"),
-            delimiter,
-        })
+        Ok(Self { body, buffer: BytesMut::from("\r\n"), delimiter })
     }
 
     /// Goes to the first part. `false` if there is none.
@@ -74,9 +67,7 @@ impl<'a> Parts<'a> {
         while let Some(preamble) = self.content().await? {
             skipped += preamble.len();
             if skipped > MAX_PREAMBLE_BYTES {
-                return Err(FormError::Malformed(
-                    "the form does not begin with its boundary",
-                ));
+                return Err(FormError::Malformed("the form does not begin with its boundary"));
             }
         }
         Ok(true)
@@ -110,9 +101,7 @@ impl<'a> Parts<'a> {
         let headers = String::from_utf8_lossy(&headers);
         let (padding, headers) = headers.split_once("\r\n").unwrap_or_default();
         if !padding.trim_matches([' ', '\t']).is_empty() {
-            return Err(FormError::Malformed(
-                "a multipart delimiter is followed by something else",
-            ));
+            return Err(FormError::Malformed("a multipart delimiter is followed by something else"));
         }
         Ok(Some(PartHeader::parse(headers)))
     }
@@ -170,16 +159,12 @@ impl PartHeader {
     fn parse(headers: &str) -> Self {
         let disposition = headers.split("\r\n").find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.trim()
-                .eq_ignore_ascii_case("content-disposition")
-                .then_some(value)
+            name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
         });
         let parameters = Parameters::parse(disposition.unwrap_or_default());
         Self {
             name: parameters.get("name").map(|name| name.trim().to_owned()),
-            is_file: parameters
-                .get("filename")
-                .is_some_and(|name| !name.is_empty()),
+            is_file: parameters.get("filename").is_some_and(|name| !name.is_empty()),
         }
     }
 }

@@ -16,11 +16,7 @@ impl Parameters {
     /// Reads a header value. What cannot be understood is left out.
     pub(super) fn parse(header: &str) -> Self {
         let mut pieces = split_unquoted(header).into_iter();
-        let value = pieces
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let value = pieces.next().unwrap_or_default().trim().to_ascii_lowercase();
         let parameters = pieces
             .filter_map(|piece| {
                 let (name, value) = piece.split_once('=')?;
@@ -41,11 +37,7 @@ impl Parameters {
 
     /// The last parameter of this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .rev()
-            .find(|(candidate, _)| candidate == name)
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().rev().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -71,10 +63,7 @@ fn split_unquoted(text: &str) -> Vec<&str> {
 
 /// The text between quotes, with `\\` and `\"` taken back; any other backslash stays, as in the paths of old browsers.
 fn unquote(value: &str) -> String {
-    match value
-        .strip_prefix('"')
-        .and_then(|value| value.strip_suffix('"'))
-    {
+    match value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\\\\", "\\").replace("\\\"", "\""),
         None => value.to_owned(),
     }
@@ -90,30 +79,14 @@ mod tests {
     fn parameters_are_found() {
         for (header, name, expected) in [
             ("form-data; name=\"config\"", "name", Some("config")),
-            (
-                "form-data; name=config; filename=a.tgz",
-                "filename",
-                Some("a.tgz"),
-            ),
+            ("form-data; name=config; filename=a.tgz", "filename", Some("a.tgz")),
             ("form-data; Name = \"config\" ", "name", Some("config")),
-            (
-                "form-data; name=\"a;b\\\"c\"; filename=\"\"",
-                "name",
-                Some("a;b\"c"),
-            ),
+            ("form-data; name=\"a;b\\\"c\"; filename=\"\"", "name", Some("a;b\"c")),
             ("form-data; name=\"a\"; filename=\"\"", "filename", Some("")),
-            (
-                "form-data; filename*=UTF-8''%C3%A9.tgz",
-                "filename",
-                Some("é.tgz"),
-            ),
+            ("form-data; filename*=UTF-8''%C3%A9.tgz", "filename", Some("é.tgz")),
             ("form-data", "name", None),
             ("form-data; name", "name", None),
-            (
-                "multipart/form-data; boundary=\"--a b\"",
-                "boundary",
-                Some("--a b"),
-            ),
+            ("multipart/form-data; boundary=\"--a b\"", "boundary", Some("--a b")),
         ] {
             assert_eq!(Parameters::parse(header).get(name), expected, "{header}");
         }

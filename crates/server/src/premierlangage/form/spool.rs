@@ -17,10 +17,7 @@ pub(super) struct Spool {
 impl Spool {
     /// Fills this empty file.
     pub(super) fn new(file: File) -> Self {
-        Self {
-            file: file.into(),
-            collected: Vec::new(),
-        }
+        Self { file: file.into(), collected: Vec::new() }
     }
 
     /// Adds bytes.

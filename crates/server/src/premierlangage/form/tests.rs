@@ -5,31 +5,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::body::test_body;
 
-const LIMITS: FormLimits = FormLimits {
-    field_bytes: 2_621_440,
-    fields: 1000,
-    file_bytes: 1_000_000,
-};
+const LIMITS: FormLimits = FormLimits { field_bytes: 2_621_440, fields: 1000, file_bytes: 1_000_000 };
 
 const MULTIPART: &str = "multipart/form-data; boundary=B";
 
-fn read_chunks(
-    content_type: &str,
-    chunks: Vec<Vec<u8>>,
-    limits: FormLimits,
-) -> Result<Form, FormError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+fn read_chunks(content_type: &str, chunks: Vec<Vec<u8>>, limits: FormLimits) -> Result<Form, FormError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        read(
-            content_type,
-            &mut test_body(chunks),
-            limits,
-            tempfile::tempfile,
-        )
-        .await
+        read(content_type, &mut test_body(chunks), limits, || async { Ok(tempfile::tempfile()?) }).await
     })
 }
 
@@ -55,10 +38,7 @@ fn part(header: &str, content: &str) -> String {
 #[test]
 fn urlencoded_forms() {
     for (body, expected) in [
-        (
-            "config=%7B%22commands%22%3A+%5B%22true%22%5D%7D",
-            Some("{\"commands\": [\"true\"]}"),
-        ),
+        ("config=%7B%22commands%22%3A+%5B%22true%22%5D%7D", Some("{\"commands\": [\"true\"]}")),
         ("config=1&config=2", Some("2")),
         ("a=1&config=2&b=3", Some("2")),
         ("config", Some("")),
@@ -67,10 +47,7 @@ fn urlencoded_forms() {
         ("environment=x", None),
         ("", None),
     ] {
-        for content_type in [
-            "application/x-www-form-urlencoded",
-            "Application/X-WWW-Form-Urlencoded; charset=utf-8",
-        ] {
+        for content_type in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"] {
             let read = read_text(content_type, body.as_bytes());
             assert_eq!(read, Ok((expected.map(str::to_owned), None)), "{body}");
         }
@@ -91,105 +68,37 @@ fn multipart_forms() {
     let some = |text: &str| Some(text.to_owned());
     for (parts, expected) in [
         (vec![part(config, "{}")], (some("{}"), None)),
-        (
-            vec![part(config, "{}"), part(file, "bytes\r\n--\r\n\r\n-B")],
-            (some("{}"), some("bytes\r\n--\r\n\r\n-B")),
-        ),
+        (vec![part(config, "{}"), part(file, "bytes\r\n--\r\n\r\n-B")], (some("{}"), some("bytes\r\n--\r\n\r\n-B"))),
         // The client on aiohttp sends the type first.
         (
             vec![
-                part(
-                    &format!("Content-Type: text/plain; charset=utf-8\r\n{config}"),
-                    "{}",
-                ),
-                part(
-                    &format!("Content-Type: application/x-tar\r\n{file}"),
-                    "bytes",
-                ),
+                part(&format!("Content-Type: text/plain; charset=utf-8\r\n{config}"), "{}"),
+                part(&format!("Content-Type: application/x-tar\r\n{file}"), "bytes"),
             ],
             (some("{}"), some("bytes")),
         ),
         (vec![part(file, ""), part(config, "")], (some(""), some(""))),
-        (
-            vec![
-                part(config, "1"),
-                part(config, "2"),
-                part(file, "a"),
-                part(file, "b"),
-            ],
-            (some("2"), some("b")),
-        ),
+        (vec![part(config, "1"), part(config, "2"), part(file, "a"), part(file, "b")], (some("2"), some("b"))),
         // No file name, no file; a file is no text.
+        (vec![part("Content-Disposition: form-data; name=\"environment\"", "x")], (None, None)),
+        (vec![part("Content-Disposition: form-data; name=\"environment\"; filename=\"\"", "x")], (None, None)),
+        (vec![part("Content-Disposition: form-data; name=\"config\"; filename=\"c\"", "x")], (None, None)),
         (
-            vec![part(
-                "Content-Disposition: form-data; name=\"environment\"",
-                "x",
-            )],
-            (None, None),
-        ),
-        (
-            vec![part(
-                "Content-Disposition: form-data; name=\"environment\"; filename=\"\"",
-                "x",
-            )],
-            (None, None),
-        ),
-        (
-            vec![part(
-                "Content-Disposition: form-data; name=\"config\"; filename=\"c\"",
-                "x",
-            )],
-            (None, None),
-        ),
-        (
-            vec![
-                part(
-                    "Content-Disposition: form-data; name=\"other\"; filename=\"c\"",
-                    "x",
-                ),
-                part(config, "1"),
-            ],
+            vec![part("Content-Disposition: form-data; name=\"other\"; filename=\"c\"", "x"), part(config, "1")],
             (some("1"), None),
         ),
-        (
-            vec![part("content-disposition:form-data;name=config", "1")],
-            (some("1"), None),
-        ),
-        (
-            vec![
-                part("Content-Type: text/plain", "x"),
-                part("X", "y"),
-                "--B\r\n\r\nz\r\n".to_owned(),
-            ],
-            (None, None),
-        ),
-        (
-            vec!["preamble\r\n".to_owned(), part(config, "1")],
-            (some("1"), None),
-        ),
-        (
-            vec![part(config, "1").replacen("--B\r\n", "--B \t\r\n", 1)],
-            (some("1"), None),
-        ),
+        (vec![part("content-disposition:form-data;name=config", "1")], (some("1"), None)),
+        (vec![part("Content-Type: text/plain", "x"), part("X", "y"), "--B\r\n\r\nz\r\n".to_owned()], (None, None)),
+        (vec!["preamble\r\n".to_owned(), part(config, "1")], (some("1"), None)),
+        (vec![part(config, "1").replacen("--B\r\n", "--B \t\r\n", 1)], (some("1"), None)),
         (vec![], (None, None)),
     ] {
         let body = format!("{}--B--\r\nepilogue", parts.concat());
-        assert_eq!(
-            read_text(MULTIPART, body.as_bytes()),
-            Ok(expected.clone()),
-            "{body}"
-        );
+        assert_eq!(read_text(MULTIPART, body.as_bytes()), Ok(expected.clone()), "{body}");
         // However the network cuts it.
-        let bytes = body
-            .into_bytes()
-            .into_iter()
-            .map(|byte| vec![byte])
-            .collect();
+        let bytes = body.into_bytes().into_iter().map(|byte| vec![byte]).collect();
         let form = read_chunks(MULTIPART, bytes, LIMITS).unwrap();
-        assert_eq!(
-            (form.config, form.environment.is_some()),
-            (expected.0, expected.1.is_some())
-        );
+        assert_eq!((form.config, form.environment.is_some()), (expected.0, expected.1.is_some()));
     }
     assert_eq!(read_text(MULTIPART, b""), Ok((None, None)));
 }
@@ -199,122 +108,49 @@ fn malformed_multipart_forms() {
     let config = part("Content-Disposition: form-data; name=\"config\"", "{}");
     let long = part(&format!("X: {}", "a".repeat(100_000)), "");
     for (content_type, body, expected) in [
-        (
-            "multipart/form-data",
-            config.as_str(),
-            "the multipart boundary is missing",
-        ),
-        (
-            "multipart/form-data; boundary=",
-            &config,
-            "the multipart boundary is not valid",
-        ),
-        (
-            "multipart/form-data; boundary=\"a \"",
-            &config,
-            "the multipart boundary is not valid",
-        ),
+        ("multipart/form-data", config.as_str(), "the multipart boundary is missing"),
+        ("multipart/form-data; boundary=", &config, "the multipart boundary is not valid"),
+        ("multipart/form-data; boundary=\"a \"", &config, "the multipart boundary is not valid"),
         (MULTIPART, &config, "the form ends in the middle"),
         (MULTIPART, "no boundary", "the form ends in the middle"),
-        (
-            MULTIPART,
-            "--B\r\nContent-Disposition: x",
-            "the form ends in the middle",
-        ),
-        (
-            MULTIPART,
-            "--Bother\r\n\r\n",
-            "a multipart delimiter is followed by something else",
-        ),
+        (MULTIPART, "--B\r\nContent-Disposition: x", "the form ends in the middle"),
+        (MULTIPART, "--Bother\r\n\r\n", "a multipart delimiter is followed by something else"),
         (MULTIPART, &long, "the headers of a part are too long"),
-        (
-            MULTIPART,
-            &"x".repeat(100_000),
-            "the form does not begin with its boundary",
-        ),
+        (MULTIPART, &"x".repeat(100_000), "the form does not begin with its boundary"),
     ] {
-        assert_eq!(
-            read_text(content_type, body.as_bytes()),
-            Err(expected.to_owned()),
-            "{body:.100}"
-        );
+        assert_eq!(read_text(content_type, body.as_bytes()), Err(expected.to_owned()), "{body:.100}");
     }
 }
 
 #[test]
 fn limits_are_kept() {
-    let limits = FormLimits {
-        field_bytes: 20,
-        fields: 2,
-        file_bytes: 10,
-    };
-    let field = |name: &str, content: &str| {
-        part(
-            &format!("Content-Disposition: form-data; name={name}"),
-            content,
-        )
-    };
-    let file = |name: &str, content: &str| {
-        part(
-            &format!("Content-Disposition: form-data; name={name}; filename=f"),
-            content,
-        )
-    };
+    let limits = FormLimits { field_bytes: 20, fields: 2, file_bytes: 10 };
+    let field = |name: &str, content: &str| part(&format!("Content-Disposition: form-data; name={name}"), content);
+    let file =
+        |name: &str, content: &str| part(&format!("Content-Disposition: form-data; name={name}; filename=f"), content);
     let too_large = "the uploaded files are larger than 10 bytes";
     let many_files = [file("a", ""), file("b", ""), file("c", "")].concat();
     for (content_type, body, expected) in [
         (MULTIPART, field("config", &"x".repeat(12)), None),
-        (
-            MULTIPART,
-            field("config", &"x".repeat(13)),
-            Some("the form fields are too large"),
-        ),
-        (
-            MULTIPART,
-            field("other", &"x".repeat(14)),
-            Some("the form fields are too large"),
-        ),
+        (MULTIPART, field("config", &"x".repeat(13)), Some("the form fields are too large")),
+        (MULTIPART, field("other", &"x".repeat(14)), Some("the form fields are too large")),
         (MULTIPART, field("a", "").repeat(2), None),
-        (
-            MULTIPART,
-            field("a", "").repeat(3),
-            Some("the form has too many fields"),
-        ),
+        (MULTIPART, field("a", "").repeat(3), Some("the form has too many fields")),
         (MULTIPART, file("environment", &"x".repeat(10)), None),
-        (
-            MULTIPART,
-            file("environment", &"x".repeat(11)),
-            Some(too_large),
-        ),
+        (MULTIPART, file("environment", &"x".repeat(11)), Some(too_large)),
         (MULTIPART, file("other", &"x".repeat(11)), Some(too_large)),
         (MULTIPART, many_files, Some("the form has too many fields")),
-        (
-            "application/x-www-form-urlencoded",
-            "config=90123456789&x".to_owned(),
-            None,
-        ),
+        ("application/x-www-form-urlencoded", "config=90123456789&x".to_owned(), None),
         (
             "application/x-www-form-urlencoded",
             "config=901234567890&x".to_owned(),
             Some("the form fields are too large"),
         ),
-        (
-            "application/x-www-form-urlencoded",
-            "a&&".to_owned(),
-            Some("the form has too many fields"),
-        ),
+        ("application/x-www-form-urlencoded", "a&&".to_owned(), Some("the form has too many fields")),
     ] {
-        let body = if content_type == MULTIPART {
-            format!("{body}--B--\r\n")
-        } else {
-            body
-        };
+        let body = if content_type == MULTIPART { format!("{body}--B--\r\n") } else { body };
         let read = read_chunks(content_type, vec![body.clone().into_bytes()], limits);
-        assert_eq!(
-            read.err().map(|error| error.to_string()).as_deref(),
-            expected,
-            "{body}"
-        );
+        assert_eq!(read.err().map(|error| error.to_string()).as_deref(), expected, "{body}");
     }
 }
 

@@ -46,9 +46,7 @@ struct Python {
 impl Python {
     /// `None`, with the reason on standard error, on a machine without it, and with one whose words differ.
     fn start() -> Option<Self> {
-        let version = Command::new(PYTHON)
-            .args(["-c", "import sys; print(sys.version_info < (3, 13))"])
-            .output();
+        let version = Command::new(PYTHON).args(["-c", "import sys; print(sys.version_info < (3, 13))"]).output();
         match version {
             Ok(output) if output.stdout.starts_with(b"True") => {}
             Ok(_) => {
@@ -60,19 +58,11 @@ impl Python {
                 return None;
             }
         }
-        let mut child = Command::new(PYTHON)
-            .args(["-c", ORACLE])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            Command::new(PYTHON).args(["-c", ORACLE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Some(Self {
-            child,
-            input,
-            output,
-        })
+        Some(Self { child, input, output })
     }
 
     fn ask(&mut self, kind: &str, text: &str) -> String {
@@ -81,9 +71,7 @@ impl Python {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         let bytes = line.trim_end().as_bytes().chunks(2);
-        let bytes = bytes
-            .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap())
-            .collect();
+        let bytes = bytes.map(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()).collect();
         String::from_utf8(bytes).unwrap()
     }
 }
@@ -98,12 +86,7 @@ impl Drop for Python {
 /// What the oracle says of a JSON text, said by us.
 fn ours(text: &str) -> String {
     match read(text) {
-        Ok(value) => format!(
-            "ok\n{}\n{}\n{}",
-            pyrepr::repr(&value),
-            backslashed(&value),
-            write(&value)
-        ),
+        Ok(value) => format!("ok\n{}\n{}\n{}", pyrepr::repr(&value), backslashed(&value), write(&value)),
         Err(error) => format!("error\n{error}"),
     }
 }
@@ -258,30 +241,21 @@ fn nearly_json() -> impl Strategy<Value = String> {
         any::<f64>()
             .prop_filter("NaN is not written like that", |number| number.is_finite())
             .prop_map(|number| format!("{number:e}")),
-        (-20i32..20, any::<u32>())
-            .prop_map(|(exponent, digits)| format!("{digits}.{digits}e{exponent}")),
+        (-20i32..20, any::<u32>()).prop_map(|(exponent, digits)| format!("{digits}.{digits}e{exponent}")),
         "[\\PC'\"\\\\ -~]{0,6}".prop_map(|text| write(&Value::from(text))),
         "(\\\\u[dD][89a-f][0-9a-f]{2}|\\\\u[0-9a-f]{4}|\\\\[nrtbf/\"\\\\]|[a-zé'😀]){0,5}"
             .prop_map(|text| format!("\"{text}\"")),
     ];
     let json = scalar.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4)
-                .prop_map(|items| format!("[{}]", items.join(" , "))),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(" , "))),
             prop::collection::vec(("[ab'é]{0,2}", inner), 0..4).prop_map(|members| {
-                let members: Vec<_> = members
-                    .iter()
-                    .map(|(name, value)| format!("\"{name}\":\n{value}"))
-                    .collect();
+                let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":\n{value}")).collect();
                 format!("{{{}}}", members.join(","))
             }),
         ]
     });
-    let change = (
-        any::<prop::sample::Index>(),
-        0..4u8,
-        "[]\\[{}\",:\\\\u0-9eE.+\\- \n\tdé😀\u{1}-]",
-    );
+    let change = (any::<prop::sample::Index>(), 0..4u8, "[]\\[{}\",:\\\\u0-9eE.+\\- \n\tdé😀\u{1}-]");
     (json, prop::collection::vec(change, 0..3)).prop_map(|(json, changes)| {
         let mut characters: Vec<char> = json.chars().collect();
         for (index, kind, replacement) in changes {
@@ -289,12 +263,8 @@ fn nearly_json() -> impl Strategy<Value = String> {
             match kind {
                 0 => characters.truncate(at),
                 1 if at < characters.len() => drop(characters.remove(at)),
-                2 if at < characters.len() => characters
-                    .splice(at..=at, replacement.chars())
-                    .for_each(drop),
-                _ => characters
-                    .splice(at..at, replacement.chars())
-                    .for_each(drop),
+                2 if at < characters.len() => characters.splice(at..=at, replacement.chars()).for_each(drop),
+                _ => characters.splice(at..at, replacement.chars()).for_each(drop),
             }
         }
         characters.into_iter().collect()
@@ -307,11 +277,7 @@ fn nearly_json_agrees() {
         return;
     };
     let python = std::cell::RefCell::new(python);
-    let mut runner = TestRunner::new(Config {
-        cases: 3000,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: 3000, failure_persistence: None, ..Config::default() });
     runner
         .run(&nearly_json(), |text| {
             let theirs = python.borrow_mut().ask("json", &text);
@@ -328,16 +294,12 @@ fn difficult_floats_agree() {
         return;
     };
     // Powers of two, where the gaps to the two neighbours differ, and their neighbours; powers of ten; ties.
-    let powers =
-        (0..0x7ff_u64).flat_map(|exponent| [0, 1, 2].map(|offset| (exponent << 52) + offset));
+    let powers = (0..0x7ff_u64).flat_map(|exponent| [0, 1, 2].map(|offset| (exponent << 52) + offset));
     let below = (1..0x7ff_u64).map(|exponent| (exponent << 52) - 1);
     let binary = powers.chain(below).map(f64::from_bits);
     let decimal = (-330..309).filter_map(|exponent| format!("1e{exponent}").parse().ok());
     let ties = (0..200_u32).map(|step| 1_126_576_131_126_576.25 + f64::from(step) * 0.5);
-    let numbers = binary
-        .chain(decimal)
-        .chain(ties)
-        .flat_map(|number| [number, -number]);
+    let numbers = binary.chain(decimal).chain(ties).flat_map(|number| [number, -number]);
     let list: Vec<_> = numbers.map(|number| format!("{number:e}")).collect();
     for numbers in list.chunks(500) {
         // Not integers to the reader: each has an exponent.
@@ -358,18 +320,11 @@ fn every_character_agrees() {
         for (character, known) in block.iter().zip(answer.chars()) {
             let printed = pyrepr::repr(&Value::Array(vec![Value::from(character.to_string())]));
             let printable = printed == format!("['{character}']");
-            assert!(
-                known == '?' || printable == (known == '1'),
-                "{character:?} {known}"
-            );
+            assert!(known == '?' || printable == (known == '1'), "{character:?} {known}");
         }
     }
     for character in '\0'..'\u{3100}' {
-        let stripped = python
-            .ask("strip", &format!("{character}a"))
-            .chars()
-            .count()
-            == 1;
+        let stripped = python.ask("strip", &format!("{character}a")).chars().count() == 1;
         assert_eq!(pyrepr::is_whitespace(character), stripped, "{character:?}");
     }
 }

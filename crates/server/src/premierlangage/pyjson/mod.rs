@@ -8,7 +8,7 @@ mod reader;
 mod value;
 mod writer;
 
-pub(crate) use reader::{MAX_DEPTH, ReadError, read};
+pub(crate) use reader::read;
 pub(crate) use value::{Text, Value};
 pub(crate) use writer::write;
 

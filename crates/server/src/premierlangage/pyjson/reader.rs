@@ -23,11 +23,7 @@ pub(crate) struct ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: line {} column {} (char {})",
-            self.message, self.line, self.column, self.position
-        )
+        write!(f, "{}: line {} column {} (char {})", self.message, self.line, self.column, self.position)
     }
 }
 
@@ -39,12 +35,7 @@ impl std::error::Error for ReadError {}
 ///
 /// When it does not, with Python's words; and when it is nested more than [`MAX_DEPTH`] deep.
 pub(crate) fn read(text: &str) -> Result<Value, ReadError> {
-    let mut reader = Reader {
-        text,
-        bytes: text.as_bytes(),
-        at: 0,
-        depth: 0,
-    };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0 };
     reader.document().map_err(|Fault { message, at }| {
         // Positions are counted only for the one error, and in characters, as Python does.
         let before = &text[..at];
@@ -79,10 +70,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn document(&mut self) -> Result<Value, Fault> {
         if self.text.starts_with('\u{FEFF}') {
-            return Err(Fault {
-                message: "Unexpected UTF-8 BOM (decode using utf-8-sig)",
-                at: 0,
-            });
+            return Err(Fault { message: "Unexpected UTF-8 BOM (decode using utf-8-sig)", at: 0 });
         }
         self.skip_whitespace();
         let value = self.value()?;
@@ -94,10 +82,7 @@ impl Reader<'_> {
     }
 
     fn fail<T>(&self, message: &'static str) -> Result<T, Fault> {
-        Err(Fault {
-            message,
-            at: self.at,
-        })
+        Err(Fault { message, at: self.at })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -223,10 +208,7 @@ impl Reader<'_> {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.skip_digits(),
             _ => {
-                return Err(Fault {
-                    message: EXPECTING_VALUE,
-                    at: start,
-                });
+                return Err(Fault { message: EXPECTING_VALUE, at: start });
             }
         }
         let whole = self.at;
@@ -253,15 +235,10 @@ impl Reader<'_> {
         }
         let number = &self.text[start..self.at];
         if self.at == whole {
-            return Ok(Value::Integer(
-                if number == "-0" { "0" } else { number }.to_owned(),
-            ));
+            return Ok(Value::Integer(if number == "-0" { "0" } else { number }.to_owned()));
         }
         // What the grammar above accepts is a number to Rust, infinite where it is too large.
-        number.parse().map(Value::Float).map_err(|_| Fault {
-            message: EXPECTING_VALUE,
-            at: start,
-        })
+        number.parse().map(Value::Float).map_err(|_| Fault { message: EXPECTING_VALUE, at: start })
     }
 
     fn string(&mut self) -> Result<Text, Fault> {
@@ -270,14 +247,9 @@ impl Reader<'_> {
         let mut text = Text::default();
         loop {
             let rest = &self.text[self.at..];
-            let stop = rest
-                .bytes()
-                .position(|byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            let stop = rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < 0x20);
             let Some(stop) = stop else {
-                return Err(Fault {
-                    message: UNTERMINATED,
-                    at: start,
-                });
+                return Err(Fault { message: UNTERMINATED, at: start });
             };
             text.push_str(&rest[..stop]);
             self.at += stop;
@@ -296,10 +268,7 @@ impl Reader<'_> {
     fn escape(&mut self, start: usize, text: &mut Text) -> Result<(), Fault> {
         let plain = match self.bytes.get(self.at + 1) {
             None => {
-                return Err(Fault {
-                    message: UNTERMINATED,
-                    at: start,
-                });
+                return Err(Fault { message: UNTERMINATED, at: start });
             }
             Some(b'u') => {
                 let point = self.unicode_escape()?;
@@ -341,10 +310,7 @@ impl Reader<'_> {
 
     /// The four digits of the escape at this backslash.
     fn hexadecimal(&self, backslash: usize) -> Result<u32, Fault> {
-        let fault = Fault {
-            message: BAD_UNICODE_ESCAPE,
-            at: backslash + 1,
-        };
+        let fault = Fault { message: BAD_UNICODE_ESCAPE, at: backslash + 1 };
         let digits = backslash + 2;
         // Digits at the very end of the text are no better than missing ones: the quote is missing then.
         if self.bytes.len() <= digits + 4 {
@@ -352,11 +318,7 @@ impl Reader<'_> {
         }
         self.bytes[digits..digits + 4]
             .iter()
-            .try_fold(0, |number, digit| {
-                char::from(*digit)
-                    .to_digit(16)
-                    .map(|digit| number << 4 | digit)
-            })
+            .try_fold(0, |number, digit| char::from(*digit).to_digit(16).map(|digit| number << 4 | digit))
             .ok_or(fault)
     }
 }
@@ -376,28 +338,13 @@ mod tests {
         check("hello", "Expecting value: line 1 column 1 (char 0)");
         check("{\n \"é\": x}", "Expecting value: line 2 column 7 (char 8)");
         check("{} x", "Extra data: line 1 column 4 (char 3)");
-        check(
-            "{'a': 1}",
-            "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
-        );
-        check(
-            "{\"a\" 1}",
-            "Expecting ':' delimiter: line 1 column 6 (char 5)",
-        );
+        check("{'a': 1}", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)");
+        check("{\"a\" 1}", "Expecting ':' delimiter: line 1 column 6 (char 5)");
         check("[1 2]", "Expecting ',' delimiter: line 1 column 4 (char 3)");
-        check(
-            "\"abc",
-            "Unterminated string starting at: line 1 column 1 (char 0)",
-        );
-        check(
-            "\"a\nb\"",
-            "Invalid control character at: line 1 column 3 (char 2)",
-        );
+        check("\"abc", "Unterminated string starting at: line 1 column 1 (char 0)");
+        check("\"a\nb\"", "Invalid control character at: line 1 column 3 (char 2)");
         check("\"\\x\"", "Invalid \\escape: line 1 column 2 (char 1)");
-        check(
-            "\u{FEFF}{}",
-            "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)",
-        );
+        check("\u{FEFF}{}", "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)");
     }
 
     #[test]
@@ -410,20 +357,14 @@ mod tests {
         );
         assert!(matches!(read("NaN"), Ok(Value::Float(number)) if number.is_nan()));
         let object = read(r#"{"a": 1, "b": 2, "a": 3}"#).unwrap();
-        assert_eq!(
-            object,
-            Value::object([("a", Value::from(3)), ("b", Value::from(2))])
-        );
+        assert_eq!(object, Value::object([("a", Value::from(3)), ("b", Value::from(2))]));
     }
 
     #[test]
     fn nesting_is_limited() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(&nested(MAX_DEPTH)).is_ok());
-        check(
-            &nested(MAX_DEPTH + 1),
-            "Too many nested arrays and objects: line 1 column 513 (char 512)",
-        );
+        check(&nested(MAX_DEPTH + 1), "Too many nested arrays and objects: line 1 column 513 (char 512)");
         assert!(read(&"[".repeat(1_000_000)).is_err());
     }
 }

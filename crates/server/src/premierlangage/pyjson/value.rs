@@ -38,22 +38,16 @@ impl Value {
     /// The member of an object; `None` for any other value.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members
-                .iter()
-                .find(|(name, _)| name.as_str() == Some(key))
-                .map(|(_, value)| value),
+            Self::Object(members) => {
+                members.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
 
     /// An object with these members.
     pub(crate) fn object<const N: usize>(members: [(&str, Self); N]) -> Self {
-        Self::Object(
-            members
-                .into_iter()
-                .map(|(name, value)| (Text::from(name), value))
-                .collect(),
-        )
+        Self::Object(members.into_iter().map(|(name, value)| (Text::from(name), value)).collect())
     }
 }
 
@@ -115,11 +109,7 @@ impl Text {
             Some(character) => self.push_str(character.encode_utf8(&mut [0; 4])),
             None => {
                 let [_, _, high, low] = point.to_be_bytes();
-                self.bytes.extend([
-                    0xE0 | high >> 4,
-                    0x80 | (high & 0x0F) << 2 | low >> 6,
-                    0x80 | low & 0x3F,
-                ]);
+                self.bytes.extend([0xE0 | high >> 4, 0x80 | (high & 0x0F) << 2 | low >> 6, 0x80 | low & 0x3F]);
             }
         }
     }
@@ -139,34 +129,29 @@ impl Text {
             rest = tail;
             Some(match std::str::from_utf8(point) {
                 Ok(text) => Ok(text.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)),
-                Err(_) => Err(point.iter().enumerate().fold(0, |sum, (index, byte)| {
-                    sum << 6 | u32::from(byte & if index == 0 { 0x0F } else { 0x3F })
-                })),
+                Err(_) => Err(point
+                    .iter()
+                    .enumerate()
+                    .fold(0, |sum, (index, byte)| sum << 6 | u32::from(byte & if index == 0 { 0x0F } else { 0x3F }))),
             })
         })
     }
 
     /// The text with each lone surrogate replaced by U+FFFD.
     pub(crate) fn to_string_lossy(&self) -> String {
-        self.code_points()
-            .map(|point| point.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect()
+        self.code_points().map(|point| point.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self {
-            bytes: text.as_bytes().to_vec(),
-        }
+        Self { bytes: text.as_bytes().to_vec() }
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self {
-            bytes: text.into_bytes(),
-        }
+        Self { bytes: text.into_bytes() }
     }
 }
 
@@ -187,18 +172,7 @@ mod tests {
         text.push_code_point(0xDFFF);
         text.push_code_point(0x1F600);
         let points: Vec<_> = text.code_points().collect();
-        assert_eq!(
-            points,
-            [
-                Ok('a'),
-                Ok('é'),
-                Ok('€'),
-                Ok('😀'),
-                Err(0xD800),
-                Err(0xDFFF),
-                Ok('😀')
-            ]
-        );
+        assert_eq!(points, [Ok('a'), Ok('é'), Ok('€'), Ok('😀'), Err(0xD800), Err(0xDFFF), Ok('😀')]);
         assert_eq!(text.as_str(), None);
         assert_eq!(text.to_string_lossy(), "aé€😀\u{FFFD}\u{FFFD}😀");
         assert_eq!(Text::from("aé").as_str(), Some("aé"));

@@ -20,11 +20,7 @@ fn write_value(value: &Value, json: &mut String) {
         Value::Integer(digits) => json.push_str(digits),
         Value::Float(number) if number.is_nan() => json.push_str("NaN"),
         Value::Float(number) if number.is_infinite() => {
-            json.push_str(if *number > 0.0 {
-                "Infinity"
-            } else {
-                "-Infinity"
-            });
+            json.push_str(if *number > 0.0 { "Infinity" } else { "-Infinity" });
         }
         Value::Float(number) => json.push_str(&pyrepr::float(*number)),
         Value::String(text) => write_string(text, json),
@@ -91,10 +87,7 @@ mod tests {
             ("status", Value::from(-1)),
             ("time", Value::from(1.0)),
             ("text", Value::from("é\"\\\n\u{7f}😀\u{1b}")),
-            (
-                "list",
-                Value::Array(vec![Value::Null, Value::Boolean(true), Value::from(1e-7)]),
-            ),
+            ("list", Value::Array(vec![Value::Null, Value::Boolean(true), Value::from(1e-7)])),
         ]);
         assert_eq!(
             write(&value),

@@ -1,0 +1,184 @@
+//! Listeners and connections.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::backend::Backend;
+use crate::settings::Config;
+use crate::site::Site;
+use crate::stall::Stallable;
+
+/// Bytes of a connection's buffer, and so most bytes of a request's headers; clients send below one KiB.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Pause after a connection could not be accepted, for a reason that the next attempt would meet too (no descriptors left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves on these listeners until `shutdown` ends; then accepts nothing more, lets running requests finish for the grace
+/// period, and returns.
+pub(crate) async fn serve<B: Backend>(
+    listeners: Vec<TcpListener>,
+    config: Config,
+    backend: B,
+    shutdown: impl Future<Output = ()>,
+) {
+    let server = Arc::new(Server {
+        site: Site::new(&config, backend),
+        connections: Arc::new(Semaphore::new(config.max_connections)),
+        config,
+        stop: CancellationToken::new(),
+    });
+    let mut loops = JoinSet::new();
+    for listener in listeners {
+        loops.spawn(Arc::clone(&server).accept(listener));
+    }
+    shutdown.await;
+    info!("Stopping: no more connections are accepted.");
+    server.stop.cancel();
+    while let Some(ended) = loops.join_next().await {
+        note(ended);
+    }
+}
+
+struct Server<B> {
+    site: Site<B>,
+    config: Config,
+    connections: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl<B: Backend> Server<B> {
+    /// Accepts connections, serves each in a task, and waits for all of them at the end.
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        let mut tasks = JoinSet::new();
+        loop {
+            while let Some(ended) = tasks.try_join_next() {
+                note(ended);
+            }
+            let next = async {
+                // Beyond the limit, connections wait in the kernel's queue.
+                let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
+                listener.accept().await.map(|(stream, peer)| (permit, stream, peer))
+            };
+            let accepted = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                accepted = next => accepted,
+            };
+            match accepted {
+                Ok((permit, stream, peer)) => {
+                    tasks.spawn(Arc::clone(&self).connection(stream, peer, permit));
+                }
+                Err(error) => {
+                    warn!(%error, "A connection could not be accepted.");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        let finished = async {
+            while let Some(ended) = tasks.join_next().await {
+                note(ended);
+            }
+        };
+        if timeout(self.config.grace_period, finished).await.is_err() {
+            warn!(connections = tasks.len(), "Requests that did not finish within the grace period are cancelled.");
+            tasks.shutdown().await;
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, _permit: OwnedSemaphorePermit) {
+        let _open = Open::count(&self.site.metrics.connections);
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%peer, %error, "Small packets may be delayed.");
+        }
+        let stream = Stallable::new(stream, self.config.write_timeout);
+        let Some(tls) = self.config.tls.clone() else {
+            return self.requests(stream, peer).await;
+        };
+        match timeout(self.config.handshake_timeout, tls.acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.requests(stream, peer).await,
+            Ok(Err(error)) => debug!(%peer, %error, "A TLS handshake failed."),
+            Err(_) => debug!(%peer, "A TLS handshake took too long."),
+        }
+    }
+
+    /// Answers the requests of a connection until it is closed.
+    async fn requests(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
+        let begun = Arc::new(AtomicBool::new(false));
+        let service = service_fn({
+            let (server, begun) = (Arc::clone(&self), Arc::clone(&begun));
+            move |request| {
+                begun.store(true, Ordering::Relaxed);
+                let server = Arc::clone(&server);
+                async move { Ok::<_, Infallible>(server.site.serve(request, peer.ip()).await) }
+            }
+        });
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.config.header_timeout)
+                .max_buf_size(BUFFER_BYTES)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                // One on which nothing was ever asked need not be waited for; hyper would, until its headers are late.
+                if !begun.load(Ordering::Relaxed) {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            // Clients that go away, time out or do not speak HTTP: nothing that an operator could change.
+            debug!(%peer, %error, "A connection ended early.");
+        }
+    }
+}
+
+/// Counts a connection as long as it lives.
+struct Open(prometheus_client::metrics::gauge::Gauge);
+
+impl Open {
+    fn count(gauge: &prometheus_client::metrics::gauge::Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        error!(%error, "The task of a connection panicked.");
+    }
+}
+
+#[cfg(test)]
+mod tests;
