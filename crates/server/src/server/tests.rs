@@ -167,6 +167,70 @@ async fn keys_are_asked_for() {
     running.stop().await;
 }
 
+/// A certificate for `localhost` and its key, or the reason why there are none.
+fn certificate(directory: &std::path::Path) -> Result<crate::TlsSettings, String> {
+    let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+    let config = directory.join("openssl.cnf");
+    std::fs::write(&config, "[req]\ndistinguished_name=dn\n[dn]\n").unwrap();
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ])
+        .args(["-config".as_ref(), config.as_os_str(), "-keyout".as_ref(), key.as_os_str()])
+        .args(["-out".as_ref(), certificate.as_os_str()])
+        .output()
+        .map_err(|error| format!("no openssl: {error}"))?;
+    match made.status.success() {
+        true => Ok(crate::TlsSettings { certificate, key }),
+        false => Err(format!("openssl cannot make a certificate: {}", String::from_utf8_lossy(&made.stderr))),
+    }
+}
+
+#[tokio::test]
+async fn connections_can_be_encrypted() {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, ServerName};
+
+    let directory = tempfile::tempdir().unwrap();
+    let tls = match certificate(directory.path()) {
+        Ok(tls) => tls,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let swapped = crate::TlsSettings { certificate: tls.key.clone(), key: tls.certificate.clone() };
+    assert!(Settings { tls: Some(swapped), ..Settings::default() }.resolve().is_err());
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&tls.certificate).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = client.with_root_certificates(roots).with_no_client_auth();
+    let short = Duration::from_millis(100);
+    let settings = Settings { tls: Some(tls), handshake_timeout: short, ..Settings::default() };
+    let running = Running::start(settings).await;
+
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = soon(connector.connect(name, running.connect().await)).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(status(&answer), "200");
+    // Who says nothing, or something else, is let go.
+    assert_eq!(running.exchange("").await, "");
+    let mut plain = running.connect().await;
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut received = Vec::new();
+    let _ = soon(plain.read_to_end(&mut received)).await;
+    assert!(!received.starts_with(b"HTTP"));
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_panic_ends_one_request_only() {
     let running = Running::start(Settings::default()).await;

@@ -298,7 +298,7 @@ fn difficult_floats_agree() {
     let below = (1..0x7ff_u64).map(|exponent| (exponent << 52) - 1);
     let binary = powers.chain(below).map(f64::from_bits);
     let decimal = (-330..309).filter_map(|exponent| format!("1e{exponent}").parse().ok());
-    let ties = (0..200_u32).map(|step| 1_126_576_131_126_576.25 + f64::from(step) * 0.5);
+    let ties = (0..200_u32).map(|step| 1_126_576_131_126_576.0 + 0.25 + f64::from(step) * 0.5);
     let numbers = binary.chain(decimal).chain(ties).flat_map(|number| [number, -number]);
     let list: Vec<_> = numbers.map(|number| format!("{number:e}")).collect();
     for numbers in list.chunks(500) {
