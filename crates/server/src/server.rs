@@ -6,7 +6,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -122,11 +121,9 @@ impl<B: Backend> Server<B> {
 
     /// Answers the requests of a connection until it is closed.
     async fn requests(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
-        let begun = Arc::new(AtomicBool::new(false));
         let service = service_fn({
-            let (server, begun) = (Arc::clone(&self), Arc::clone(&begun));
+            let server = Arc::clone(&self);
             move |request| {
-                begun.store(true, Ordering::Relaxed);
                 let server = Arc::clone(&server);
                 async move { Ok::<_, Infallible>(server.site.serve(request, peer.ip()).await) }
             }
@@ -141,10 +138,7 @@ impl<B: Backend> Server<B> {
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.stop.cancelled() => {
-                // One on which nothing was ever asked need not be waited for; hyper would, until its headers are late.
-                if !begun.load(Ordering::Relaxed) {
-                    return;
-                }
+                // Closes it at once if nothing is being asked on it.
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -294,10 +294,7 @@ impl Reader<'_> {
     fn unicode_escape(&mut self) -> Result<u32, Fault> {
         let first = self.hexadecimal(self.at)?;
         self.at += 6;
-        // Python looks at a second escape only if something follows it, and then insists on its digits.
-        let pair = (0xD800..0xDC00).contains(&first)
-            && self.bytes[self.at..].starts_with(b"\\u")
-            && self.bytes.len() > self.at + 6;
+        let pair = (0xD800..0xDC00).contains(&first) && self.bytes[self.at..].starts_with(b"\\u");
         if pair {
             let second = self.hexadecimal(self.at)?;
             if (0xDC00..0xE000).contains(&second) {
