@@ -433,16 +433,15 @@ pub fn enter_root(root: Fd) -> Result<()> {
     change_directory(c"/")
 }
 
-/// `mkdirat(2)`; a directory that is there already is fine, and gets the mode.
+/// `mkdirat(2)`; a directory that is there already is fine.
 ///
 /// # Errors
 /// As the call.
 pub fn make_directory(at: Fd, path: &CStr, mode: u32) -> Result<()> {
     match done(system_call!(libc::SYS_mkdirat, at, path.as_ptr(), mode)) {
-        Err(Errno(libc::EEXIST)) | Ok(()) => {}
-        error => return error,
+        Err(Errno(libc::EEXIST)) => Ok(()),
+        result => result,
     }
-    done(system_call!(libc::SYS_fchmodat, at, path.as_ptr(), mode))
 }
 
 /// `fchownat(2)` without following a link.

@@ -200,6 +200,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             counters.process_refusals.file,
         ]);
         call::close_all_except(&keep)?;
+        // Modes are exactly what the plans say; the spawner sets the mask that programs get.
+        call::set_umask(0);
         // Whatever is not given a stream gets this one, and the numbers 0 to 2 are never free for anything else.
         loop {
             let null = call::open(call::CURRENT_DIRECTORY, c"/dev/null", libc::O_RDWR, 0)?;

@@ -92,7 +92,7 @@ pub enum Step<S> {
     },
     /// Closes a slot.
     Close(Slot),
-    /// Makes a directory with exactly this mode.
+    /// Makes a directory with this mode, unless it is there.
     MakeDirectory {
         /// Directory that `path` is relative to.
         at: Slot,

@@ -20,7 +20,7 @@ mod remove;
 mod tests;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 pub(crate) use counter::{Counter, Counters};
@@ -138,7 +138,10 @@ fn write(path: &Path, text: &str) -> Result<(), CgroupError> {
 
 /// Reads a control file.
 fn read(path: &Path) -> Result<String, CgroupError> {
-    fs::read_to_string(path).map_err(CgroupError::system("read", path))
+    // Files of /proc do not tell their size; with room from the start they are made up once, not for each piece.
+    let mut text = String::with_capacity(16 * 1024);
+    let read = fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    read.map(|_| text).map_err(CgroupError::system("read", path))
 }
 
 /// Makes a directory; one that is there already is fine.

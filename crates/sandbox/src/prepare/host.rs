@@ -1,6 +1,7 @@
 //! What the `host` rootfs shows, and the `/etc` that it makes up.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::policy::{Network, Policy};
 
@@ -8,22 +9,16 @@ use crate::policy::{Network, Policy};
 pub(super) const PROGRAMS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// What else programs of those directories need, read-only, where the host has it. Nothing here holds a secret: each is readable
-/// by every user of a Debian system.
+/// by every user of a Debian system. Each mount costs time in each run, so short texts are copied and links are copied as links.
 pub(super) const SHARED: &[&str] = &[
     "etc/alternatives",
-    "etc/bash.bashrc",
     "etc/debian_version",
     "etc/fonts",
-    "etc/inputrc",
     "etc/java-11-openjdk",
     "etc/java-17-openjdk",
     "etc/java-21-openjdk",
     "etc/ld.so.cache",
-    "etc/ld.so.conf",
-    "etc/ld.so.conf.d",
-    "etc/locale.alias",
     "etc/localtime",
-    "etc/magic",
     "etc/mime.types",
     "etc/nodejs",
     "etc/os-release",
@@ -39,6 +34,36 @@ pub(super) const SHARED: &[&str] = &[
     // Which packages there are: `/libraries/` of the execution service answers from it.
     "var/lib/dpkg",
 ];
+
+/// The longest text that is copied rather than mounted.
+const MAX_COPY: u64 = 32 * 1024;
+
+/// How something of the host gets inside.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// As a link that says the same.
+    Link(PathBuf),
+    /// As a copy of its text.
+    Copy(String),
+    /// As a mount.
+    Mount,
+}
+
+/// How a path of the host gets inside; `None` when it is not there.
+pub(super) fn show(path: &Path) -> Option<Shown> {
+    let metadata = path.symlink_metadata().ok()?;
+    if metadata.is_symlink() {
+        let target = path.read_link().ok()?;
+        // What a link into /usr points to is there inside, too.
+        let resolved = path.canonicalize().ok()?;
+        return Some(if resolved.starts_with("/usr") { Shown::Link(target) } else { Shown::Mount });
+    }
+    if metadata.is_file() && metadata.len() <= MAX_COPY {
+        let text = std::fs::read_to_string(path).ok().filter(|text| !text.contains('\0'));
+        return Some(text.map_or(Shown::Mount, Shown::Copy));
+    }
+    Some(Shown::Mount)
+}
 
 /// Only with the host's network: how names are resolved.
 pub(super) const RESOLVER: &[&str] = &["etc/resolv.conf"];
@@ -56,7 +81,7 @@ pub(super) const DEVICE_LINKS: &[(&str, &str)] = &[
 ];
 
 /// Files of `/proc` that tell of the host or act on it, covered by an empty file.
-pub(super) const MASKED_FILES: &[&str] = &[
+const MASKED_FILES: &[&str] = &[
     "kcore",
     "keys",
     "key-users",
@@ -77,10 +102,25 @@ pub(super) const MASKED_FILES: &[&str] = &[
 ];
 
 /// Directories of `/proc` likewise, covered by an empty directory.
-pub(super) const MASKED_DIRECTORIES: &[&str] = &["acpi", "asound", "driver", "dynamic_debug", "scsi", "tty"];
+pub(super) const MASKED_DIRECTORIES: &[&str] = &["acpi", "asound", "scsi"];
 
-/// Directories of `/proc` that may be read but not written.
-pub(super) const READ_ONLY: &[&str] = &["bus", "fs", "irq", "sys"];
+/// Directories of `/proc` that may be read but not written. Settings of the sandbox's own namespaces are in the last.
+const READ_ONLY: &[&str] = &["bus", "fs", "irq", "sys"];
+
+/// Which files of `/proc` are to be covered. The host's root owns them all, and has no number inside, so what only root may touch
+/// needs no cover, unless we are the host's root ourselves and can map nobody else (in some containers).
+pub(super) fn masked_files(as_root: bool) -> impl Iterator<Item = &'static str> {
+    let open = move |name: &&str| {
+        let mode = Path::new("/proc").join(name).metadata().ok().map(|metadata| metadata.mode());
+        mode.is_some_and(|mode| as_root || mode & 0o007 != 0)
+    };
+    MASKED_FILES.iter().copied().filter(open)
+}
+
+/// Which directories of `/proc` are to be made read-only, by the same rule: only `sys` holds what others than root may write.
+pub(super) fn read_only(as_root: bool) -> impl Iterator<Item = &'static str> {
+    READ_ONLY.iter().copied().filter(move |name| (as_root || *name == "sys") && exists(&format!("proc/{name}")))
+}
 
 /// The made-up files of `/etc`: name and content.
 pub(super) fn made_up(policy: &Policy) -> Vec<(&'static str, String)> {

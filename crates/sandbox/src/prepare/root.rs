@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use belljar_sys::plan::{Entry, SLOTS, Slot, Step};
 
+use super::host::Shown;
 use super::{Steps, host, inside, path_text, slot, text};
 use crate::error::SandboxError;
 use crate::layer::{Layer, Strictness};
@@ -52,11 +53,12 @@ struct Tree {
 pub(super) struct Sources {
     trees: Vec<Tree>,
     links: Vec<(String, PathBuf)>,
+    copies: Vec<(String, String)>,
 }
 
 impl Sources {
     pub(super) fn collect(policy: &Policy, machine: &Machine) -> Result<Self, SandboxError> {
-        let mut sources = Self { trees: Vec::new(), links: Vec::new() };
+        let mut sources = Self { trees: Vec::new(), links: Vec::new(), copies: Vec::new() };
         match &policy.rootfs {
             Rootfs::Host => {
                 for name in host::PROGRAMS {
@@ -68,8 +70,14 @@ impl Sources {
                     }
                 }
                 let resolver = if policy.network == Network::Host { host::RESOLVER } else { &[] };
-                for name in host::SHARED.iter().chain(resolver).filter(|name| host::exists(name)) {
-                    sources.add(&Path::new("/").join(name), name, PLAIN, false)?;
+                for name in host::SHARED.iter().chain(resolver) {
+                    let path = Path::new("/").join(name);
+                    match host::show(&path) {
+                        Some(Shown::Link(target)) => sources.links.push(((*name).to_owned(), target)),
+                        Some(Shown::Copy(text)) => sources.copies.push(((*name).to_owned(), text)),
+                        Some(Shown::Mount) => sources.add(&path, name, PLAIN, false)?,
+                        None => {}
+                    }
                 }
             }
             Rootfs::Directory(directory) => {
@@ -184,7 +192,11 @@ impl Root {
                 path: text("etc/mtab")?,
             });
         }
+        for (name, content) in &sources.copies {
+            tree.make_file(name, content)?;
+        }
         for (name, target) in &sources.links {
+            tree.make_parent(name)?;
             tree.made.insert(name.clone());
             let path = text(name.as_str())?;
             tree.steps.root(Step::MakeLink { at: slot::ROOT, target: path_text(target)?, path });
@@ -245,6 +257,7 @@ impl Root {
         if required {
             add(Step::OpenFile { at: slot::ROOT, path: text("proc")?, flags, into: slot::PROC });
         }
+        let as_root = !machine.privileged && rustix::process::geteuid().is_root();
         let mut cover = |from: String, name: &str, attributes: u64| {
             let path = text(format!("proc/{name}"))?;
             add(Step::CloneTree { at: slot::ROOT, path: text(from)?, recursive: false, into: slot::TREE });
@@ -252,10 +265,10 @@ impl Root {
             add(Step::Attach { tree: slot::TREE, at: slot::ROOT, path });
             Ok::<_, SandboxError>(())
         };
-        for name in host::READ_ONLY.iter().filter(|name| host::exists(&format!("proc/{name}"))) {
+        for name in host::read_only(as_root) {
             cover(format!("proc/{name}"), name, closed | libc::MOUNT_ATTR_RDONLY)?;
         }
-        for name in host::MASKED_FILES.iter().filter(|name| host::exists(&format!("proc/{name}"))) {
+        for name in host::masked_files(as_root) {
             cover("dev/null".to_owned(), name, DEVICE)?;
         }
         for name in host::MASKED_DIRECTORIES.iter().filter(|name| host::exists(&format!("proc/{name}"))) {
@@ -305,10 +318,12 @@ impl Directories<'_> {
         Ok(())
     }
 
+    fn make_parent(&mut self, path: &str) -> Result<(), SandboxError> {
+        path.rsplit_once('/').map_or(Ok(()), |(directory, _)| self.make(directory))
+    }
+
     fn make_file(&mut self, path: &str, content: &str) -> Result<(), SandboxError> {
-        if let Some((directory, _)) = path.rsplit_once('/') {
-            self.make(directory)?;
-        }
+        self.make_parent(path)?;
         if self.made.insert(path.to_owned()) {
             let (path, content) = (text(path)?, text(content)?);
             self.steps.root(Step::MakeFile { at: slot::ROOT, path, mode: 0o644, content });
