@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -17,21 +17,6 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
     command
-}
-
-/// Where cargo puts what it builds.
-///
-/// # Errors
-///
-/// Cargo does not tell.
-pub(crate) fn target_directory() -> Result<PathBuf> {
-    let output = cargo(["metadata", "--format-version=1", "--no-deps", "--offline"])
-        .output()
-        .context("cannot ask cargo for its target directory")?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("cargo metadata printed something else")?;
-    let directory = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    directory.map(PathBuf::from).context("cargo metadata names no target directory")
 }
 
 /// Prints a call and carries it out; tells whether it succeeded.

@@ -14,12 +14,13 @@ mod server;
 mod spawn;
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
 use self::report::Report;
-use crate::cargo::{cargo, root, target_directory};
+use crate::cargo::{cargo, root};
 
 /// Measure what sandboxes cost
 #[derive(Debug, clap::Args)]
@@ -134,12 +135,35 @@ fn run(arguments: &RunArguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program as it is released.
+/// Builds the program as it is released, and tells where it is.
 fn build() -> Result<PathBuf> {
-    let mut command = cargo(["build", "--release", "--package", "belljar", "--quiet"]);
     eprintln!("building belljar with optimization ...");
-    // Standard output is the report's.
-    command.stdout(std::io::stderr());
-    ensure!(command.status().context("cannot start cargo")?.success(), "belljar does not compile");
-    Ok(target_directory()?.join("release/belljar"))
+    let mut command = cargo(["build", "--release", "--package", "belljar", "--message-format=json-render-diagnostics"]);
+    let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "belljar does not compile");
+    executable(&output.stdout).context("cargo does not tell where the program is")
+}
+
+/// The program among cargo's messages: one JSON object per line.
+fn executable(messages: &[u8]) -> Option<PathBuf> {
+    let messages = messages.split(|byte| *byte == b'\n');
+    let mut programs = messages.filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_slice(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    });
+    programs.next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_tells_where_the_program_is() {
+        let messages = b"{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+            {\"reason\":\"compiler-artifact\",\"executable\":\"/target/release/belljar\"}\n\
+            {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(executable(messages), Some(PathBuf::from("/target/release/belljar")));
+        assert_eq!(executable(b"nonsense\n"), None);
+    }
 }
