@@ -289,7 +289,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         let mut end = None;
         let mut cause = Cause::Itself;
         if answer.failed_step != 0 {
-            cause = Cause::NotStarted;
+            // A limit shorter than a start takes is reached like any other.
+            cause = if call::monotonic_ns() >= deadline { Cause::WallTime } else { Cause::NotStarted };
             self.reap_ended(0);
         } else {
             while end.is_none() {
