@@ -10,5 +10,7 @@
 mod archive;
 mod behaviour;
 mod form;
+mod hostile;
 mod http;
 mod server;
+mod wire;
