@@ -7,7 +7,7 @@ use crate::error::SandboxError;
 use crate::launch::Launch;
 use crate::launcher::end_alone;
 use crate::layer::{Enforcement, Layer, Strictness};
-use crate::policy::{Policy, Preset};
+use crate::policy::{Policy, Preset, Reuse};
 
 /// What the doctor says of one layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,7 +35,7 @@ pub fn doctor() -> Result<Vec<Finding>, SandboxError> {
     // A bandwidth that nothing reaches, so that the layer is tried.
     policy.limits.io_bytes_per_second = 1 << 40;
     let mut launch = Launch::new();
-    let made = launch.make(&policy)?;
+    let made = launch.make(&policy, Reuse::AfterReset)?;
     let findings = made.layers.iter().map(|report| {
         let (layer, enforcement) = (report.layer, report.enforcement.clone());
         let advice = match enforcement {

@@ -19,7 +19,7 @@ use crate::cgroup::{self, Controller, Group, GroupLimits, Hierarchies};
 use crate::error::SandboxError;
 use crate::layer::{Layer, LayerReport, Strictness};
 use crate::machine::Machine;
-use crate::policy::Policy;
+use crate::policy::{Policy, Reuse};
 use crate::prepare::{Prepared, Source, slot};
 use crate::report;
 
@@ -40,7 +40,7 @@ pub(crate) struct Launch {
     machine: Machine,
     made: u32,
     /// The last policy and its plans: pools ask for the same again and again.
-    prepared: Option<(Policy, Rc<Prepared>)>,
+    prepared: Option<(Policy, Reuse, Rc<Prepared>)>,
 }
 
 /// A sandbox that is ready.
@@ -74,9 +74,9 @@ impl Launch {
     ///
     /// # Errors
     /// A required layer is missing, the policy is contradictory, or a step failed. Nothing is left then.
-    pub(crate) fn make(&mut self, policy: &Policy) -> Result<Made, SandboxError> {
+    pub(crate) fn make(&mut self, policy: &Policy, reuse: Reuse) -> Result<Made, SandboxError> {
         let witness = SingleThreaded::check().map_err(|errno| problem("looking for other threads", errno))?;
-        let prepared = self.prepare(policy)?;
+        let prepared = self.prepare(policy, reuse)?;
         let number = self.made;
         self.made = self.made.wrapping_add(1);
 
@@ -126,14 +126,15 @@ impl Launch {
         }
     }
 
-    fn prepare(&mut self, policy: &Policy) -> Result<Rc<Prepared>, SandboxError> {
-        if let Some((known, prepared)) = &self.prepared
+    fn prepare(&mut self, policy: &Policy, reuse: Reuse) -> Result<Rc<Prepared>, SandboxError> {
+        if let Some((known, known_reuse, prepared)) = &self.prepared
             && known == policy
+            && *known_reuse == reuse
         {
             return Ok(Rc::clone(prepared));
         }
-        let prepared = Rc::new(Prepared::new(policy, &self.machine)?);
-        self.prepared = Some((policy.clone(), Rc::clone(&prepared)));
+        let prepared = Rc::new(Prepared::new(policy, &self.machine, reuse)?);
+        self.prepared = Some((policy.clone(), reuse, Rc::clone(&prepared)));
         Ok(prepared)
     }
 

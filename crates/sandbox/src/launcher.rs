@@ -30,7 +30,7 @@ use crate::error::SandboxError;
 use crate::init_socket::packet_socket;
 use crate::launch::{Launch, Made};
 use crate::layer::LayerReport;
-use crate::policy::Policy;
+use crate::policy::{Policy, Reuse};
 
 /// The name under which our binary is the launcher (`argv[0]`).
 const NAME: &str = "belljar-launcher";
@@ -108,8 +108,8 @@ impl Launcher {
     }
 
     /// Makes a sandbox.
-    pub(crate) async fn make(&self, policy: &Policy) -> Result<Handed, SandboxError> {
-        let message = serde_json::to_vec(policy).map_err(|error| SandboxError::Policy(error.to_string()))?;
+    pub(crate) async fn make(&self, policy: &Policy, reuse: Reuse) -> Result<Handed, SandboxError> {
+        let message = serde_json::to_vec(&(policy, reuse)).map_err(|error| SandboxError::Policy(error.to_string()))?;
         if message.len() > MAX_MESSAGE {
             return Err(SandboxError::Policy("the policy is too large".to_owned()));
         }
@@ -257,9 +257,9 @@ fn answer(
     message: &[u8],
     living: &mut BTreeMap<i32, Living>,
 ) -> io::Result<()> {
-    let made = serde_json::from_slice::<Policy>(message)
+    let made = serde_json::from_slice::<(Policy, Reuse)>(message)
         .map_err(|error| SandboxError::Policy(error.to_string()))
-        .and_then(|policy| launch.make(&policy));
+        .and_then(|(policy, reuse)| launch.make(&policy, reuse));
     match made {
         Ok(Made { socket: sandbox, pidfd, pid, group, layers }) => {
             let answer = serde_json::to_vec(&Answer::Made { layers })?;

@@ -82,6 +82,18 @@ impl User {
     pub const ROOT: Self = Self { uid: 0, gid: 0 };
 }
 
+/// Whether a sandbox serves more than one caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    /// Each caller gets one that nobody has used: all namespaces, mounts and control groups are new.
+    Never,
+    /// All processes are killed and reaped, and everything that a program can change is made anew; what remains is the same
+    /// for everybody. About ten times cheaper.
+    #[default]
+    AfterReset,
+}
+
 /// What of the network is reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -12,20 +12,8 @@ use belljar_sys::wire::RequestKind;
 
 use crate::error::{SandboxError, TakeError};
 use crate::launcher::Launcher;
-use crate::policy::Policy;
+use crate::policy::{Policy, Reuse};
 use crate::sandbox::{Inner, Sandbox};
-
-/// Whether a sandbox serves more than one caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reuse {
-    /// Each caller gets one that nobody has used: all namespaces, mounts and control groups are new.
-    Never,
-    /// All processes are killed and reaped, and everything that a program can change is made anew; what remains is the same
-    /// for everybody. About ten times cheaper.
-    #[default]
-    AfterReset,
-}
 
 /// Settings of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,7 +251,7 @@ impl Slot {
         const LONGEST_PAUSE: Duration = Duration::from_secs(5);
         let mut pause = FIRST_PAUSE;
         loop {
-            let made = self.launcher.make(&self.policy).await;
+            let made = self.launcher.make(&self.policy, self.reuse).await;
             match made.and_then(|handed| Inner::new(handed, Arc::clone(&self.policy))) {
                 Ok(inner) => {
                     self.counts.made.fetch_add(1, Ordering::Relaxed);

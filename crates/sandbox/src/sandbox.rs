@@ -20,7 +20,7 @@ use crate::launch::{Launch, Made};
 use crate::launcher::{Handed, end_alone};
 use crate::layer::LayerReport;
 use crate::outcome::{End, Limit, Outcome, Usage};
-use crate::policy::Policy;
+use crate::policy::{Policy, Reuse};
 use crate::streams::{Collector, Feeder};
 
 /// How much longer than its limits a run may take before its init counts as broken.
@@ -68,7 +68,7 @@ impl Sandbox {
     /// # Errors
     /// As [`SandboxError`] says; `EDEADLK` when there are other threads.
     pub fn alone(policy: &Policy) -> Result<Self, SandboxError> {
-        let Made { socket, pidfd, pid, group, layers } = Launch::new().make(policy)?;
+        let Made { socket, pidfd, pid, group, layers } = Launch::new().make(policy, Reuse::Never)?;
         let alone = Alone { pid, pidfd, group };
         let inner = Inner {
             socket: InitSocket::new(socket)?,

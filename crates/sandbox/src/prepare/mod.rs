@@ -17,7 +17,7 @@ use belljar_sys::seccomp::Instruction;
 use crate::error::SandboxError;
 use crate::layer::{Layer, Strictness};
 use crate::machine::Machine;
-use crate::policy::{Network, Policy};
+use crate::policy::{Network, Policy, Reuse};
 use crate::seccomp;
 
 pub(crate) use root::Source;
@@ -68,7 +68,7 @@ impl Prepared {
     ///
     /// # Errors
     /// [`SandboxError::Policy`] when the policy contradicts itself or names what does not exist.
-    pub(crate) fn new(policy: &Policy, machine: &Machine) -> Result<Self, SandboxError> {
+    pub(crate) fn new(policy: &Policy, machine: &Machine, reuse: Reuse) -> Result<Self, SandboxError> {
         refuse_without_walls(policy)?;
         let sources = root::Sources::collect(policy, machine)?;
         let (to_open, root) = root::Root::build(policy, machine, sources)?;
@@ -82,7 +82,7 @@ impl Prepared {
             namespaces: namespaces(policy, machine),
             init,
             layer: world::layer(policy, machine)?,
-            world: world::world(policy)?,
+            world: world::world(policy, reuse)?,
             drop: confinement::confine_spawner(policy, machine)?,
             filter,
             sources: to_open,

@@ -10,7 +10,7 @@ use super::{Steps, path_text, slot, text};
 use crate::error::SandboxError;
 use crate::layer::Layer;
 use crate::machine::Machine;
-use crate::policy::{Access, Policy};
+use crate::policy::{Access, Policy, Reuse};
 
 /// Directories of the layer, where they show, and their modes. The first is where the layer waits while it is taken apart.
 const SHARED: &[(&str, &str, u32)] =
@@ -83,10 +83,13 @@ pub(super) fn layer(policy: &Policy, machine: &Machine) -> Result<Vec<Entry<CStr
 }
 
 /// The plan of a run's own namespaces and mounts.
-pub(super) fn world(policy: &Policy) -> Result<Vec<Entry<CString>>, SandboxError> {
+pub(super) fn world(policy: &Policy, reuse: Reuse) -> Result<Vec<Entry<CString>>, SandboxError> {
     let mut steps = Steps::default();
-    steps.root(Step::Unshare(libc::CLONE_NEWNS));
-    steps.layer(policy, Layer::IpcNamespace, Step::Unshare(libc::CLONE_NEWIPC));
+    if reuse == Reuse::AfterReset {
+        // Otherwise the init's own namespaces, which nobody else will ever use, do as well.
+        steps.root(Step::Unshare(libc::CLONE_NEWNS));
+        steps.layer(policy, Layer::IpcNamespace, Step::Unshare(libc::CLONE_NEWIPC));
+    }
     // The trees that wait below WAITING are taken out before the layer covers it.
     let waiting = |index: usize| u8::try_from(index).map(|index| Slot(slot::FIRST_SOURCE + index));
     let too_many = |_| SandboxError::Policy("too many mounts".to_owned());
