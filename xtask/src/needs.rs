@@ -11,15 +11,14 @@ use crate::cargo::perform;
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// A program, the Debian package that has it, and what it is for.
-const NEEDS: [(&str, &str, &str); 8] = [
+const NEEDS: [(&str, &str, &str); 7] = [
     ("gcc", "gcc", "compiles programs inside sandboxes"),
     ("ld", "binutils", "links them"),
     ("python3", "python3", "runs inside sandboxes, and is compared with our reading of JSON"),
     ("git", "git", "external libraries are repositories"),
     ("tar", "tar", "makes archives that ours are compared with"),
     ("gzip", "gzip", "compresses them"),
-    ("setpriv", "util-linux", "runs tests as another user than root"),
-    ("ps", "procps", "shows what is left of processes"),
+    ("openssl", "openssl", "makes certificates and speaks TLS"),
 ];
 
 /// Headers that a compiler alone does not have.
