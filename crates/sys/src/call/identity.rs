@@ -1,0 +1,149 @@
+//! What this process is and may do: limits, users, capabilities, sessions.
+
+use core::ffi::{CStr, c_int, c_void};
+use core::mem::MaybeUninit;
+use core::ptr;
+
+use super::{Result, close, done, number, system_call};
+use crate::Errno;
+
+/// `setrlimit(2)`.
+///
+/// # Errors
+/// As the call.
+pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    done(system_call!(libc::SYS_prlimit64, 0, resource, &raw const limit, ptr::null::<c_void>()))
+}
+
+/// Gives up supplementary groups where that is allowed (it is not with an unprivileged user's own map).
+///
+/// # Errors
+/// As `setgroups(2)`.
+pub fn clear_groups() -> Result<()> {
+    done(system_call!(libc::SYS_setgroups, 0, ptr::null::<u32>()))
+}
+
+/// Sets real, effective and saved ids. The raw calls: one thread, no C library bookkeeping.
+///
+/// # Errors
+/// As `setresgid(2)` and `setresuid(2)`.
+pub fn set_ids(uid: u32, gid: u32) -> Result<()> {
+    done(system_call!(libc::SYS_setresgid, gid, gid, gid))?;
+    done(system_call!(libc::SYS_setresuid, uid, uid, uid))
+}
+
+fn prctl(option: c_int, value: u64) -> Result<()> {
+    done(system_call!(libc::SYS_prctl, option, value, 0_u64, 0_u64, 0_u64))
+}
+
+/// This process dies with its parent.
+///
+/// # Errors
+/// As `prctl(2)`.
+pub fn die_with_parent() -> Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)
+}
+
+/// Whether others with the same user may inspect this process.
+///
+/// # Errors
+/// As `prctl(2)`.
+pub fn set_dumpable(dumpable: bool) -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, u64::from(dumpable))
+}
+
+/// Empties the capability bounding set and the ambient set, and locks the securebits so that user id 0 means nothing.
+///
+/// # Errors
+/// As `prctl(2)`.
+pub fn drop_bounding_set() -> Result<()> {
+    // NOROOT, NO_SETUID_FIXUP off (its fixup is wanted), NO_CAP_AMBIENT_RAISE, each with its lock (capabilities(7)).
+    const SECUREBITS: u64 = 1 | 1 << 1 | 1 << 6 | 1 << 7;
+    prctl(libc::PR_SET_SECUREBITS, SECUREBITS)?;
+    let mut capability = 0;
+    loop {
+        match prctl(libc::PR_CAPBSET_DROP, capability) {
+            Ok(()) => capability += 1,
+            Err(Errno(libc::EINVAL)) if capability > 0 => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Gives up all capabilities of this process.
+///
+/// # Errors
+/// As `capset(2)`.
+pub fn clear_capabilities() -> Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = [VERSION_3, 0];
+    let none = [0_u32; 6];
+    done(system_call!(libc::SYS_capset, header.as_ptr(), none.as_ptr()))
+}
+
+/// No program executed from here on gains privileges.
+///
+/// # Errors
+/// As `prctl(2)`.
+pub fn no_new_privileges() -> Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1)
+}
+
+/// `setsid(2)`.
+///
+/// # Errors
+/// As the call.
+pub fn new_session() -> Result<()> {
+    done(system_call!(libc::SYS_setsid))
+}
+
+/// Makes the terminal on descriptor 0 the controlling one of this session.
+///
+/// # Errors
+/// As `ioctl(TIOCSCTTY)`.
+pub fn take_terminal() -> Result<()> {
+    done(system_call!(libc::SYS_ioctl, 0, libc::TIOCSCTTY, 0))
+}
+
+/// Joins a new, empty session keyring (`keyctl(2)`).
+///
+/// # Errors
+/// As the call; `ENOSYS` where the kernel has no keys.
+pub fn new_keyring() -> Result<()> {
+    const JOIN_SESSION_KEYRING: c_int = 1;
+    done(system_call!(libc::SYS_keyctl, JOIN_SESSION_KEYRING, ptr::null::<u8>()))
+}
+
+/// `umask(2)`.
+pub fn set_umask(mask: u32) {
+    system_call!(libc::SYS_umask, mask);
+}
+
+/// `sethostname(2)`.
+///
+/// # Errors
+/// As the call.
+pub fn set_hostname(name: &CStr) -> Result<()> {
+    done(system_call!(libc::SYS_sethostname, name.as_ptr(), name.count_bytes()))
+}
+
+/// Switches the loopback interface of this network namespace on.
+///
+/// # Errors
+/// As `socket(2)` and `ioctl(SIOCSIFFLAGS)`.
+pub fn raise_loopback() -> Result<()> {
+    let socket = number(system_call!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0))?;
+    // SAFETY: all-zero is a valid ifreq.
+    let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "IFF_UP and IFF_RUNNING are below 16 bits, as ifr_flags is")]
+    {
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
+    }
+    let result = done(system_call!(libc::SYS_ioctl, socket, libc::SIOCSIFFLAGS, &raw const request));
+    close(socket);
+    result
+}

@@ -1,0 +1,222 @@
+//! The first process of a sandbox: it sets the sandbox up, then waits for requests of the owner, and kills, reaps and counts.
+
+mod counters;
+mod end;
+mod run;
+mod world;
+
+use core::ffi::CStr;
+
+use crate::Errno;
+use crate::call::{self, Fd};
+use crate::plan::{self, Entry, Failure, Missing, Slot, Slots};
+use crate::process::{Memory, Side, SingleThreaded, fork_with};
+use crate::seccomp::Instruction;
+use crate::wire::{MAX_PACKET, Reply, Request, RequestKind};
+
+pub use counters::{Counter, Counters};
+
+/// How long the machinery (never a user's program) may take before it counts as broken: 10 s.
+const PATIENCE_NS: u64 = 10_000_000_000;
+
+/// Phases of the set-up, as [`Reply::SetupFailed`] numbers them.
+pub mod phase {
+    /// The init's own plan.
+    pub const INIT: u32 = 0;
+    /// The writable layer.
+    pub const LAYER: u32 = 1;
+    /// The namespaces and mounts of a run.
+    pub const WORLD: u32 = 2;
+    /// Giving everything up.
+    pub const DROP: u32 = 3;
+    /// Forks, sockets and checks.
+    pub const MACHINERY: u32 = 4;
+}
+
+/// Everything that the owner decides before the clone.
+#[derive(Debug)]
+pub struct Setup<'a, S> {
+    /// `CLONE_NEW*` of the init.
+    pub namespaces: u64,
+    /// The init's own plan, once.
+    pub init: &'a [Entry<S>],
+    /// Makes the writable layer, for each run anew; by the init.
+    pub layer: &'a [Entry<S>],
+    /// Namespaces and mounts of a run, for each run anew; by the spawner while it is still privileged.
+    pub world: &'a [Entry<S>],
+    /// Gives everything up; by each spawner.
+    pub drop: &'a [Entry<S>],
+    /// The seccomp filter.
+    pub filter: &'a [Instruction],
+    /// Counters.
+    pub counters: Counters,
+    /// Descriptors that the plans begin with.
+    pub slots: Slots,
+    /// The slot of the writable layer's mount.
+    pub layer_slot: Slot,
+    /// The slot of `/proc/sys/kernel/ns_last_pid`, if a plan opens it.
+    pub last_pid_slot: Slot,
+    /// The slot of a `/proc` directory; a run's namespaces are kept by its files.
+    pub proc_slot: Slot,
+    /// What the agent does with a job.
+    pub agent: fn(&[u8]) -> i32,
+}
+
+/// Clones the init of a new sandbox; it waits for `Begin` on `socket`, its end of a packet socket pair. Returns its process id.
+///
+/// When the other end of the pair is closed everywhere, the sandbox ends.
+///
+/// # Errors
+/// As `clone3(2)`: `EPERM` and `ENOSPC` mean that namespaces are not to be had.
+pub fn start<S: AsRef<CStr>>(witness: SingleThreaded, setup: &Setup<'_, S>, socket: Fd) -> Result<i32, Errno> {
+    match fork_with(witness, setup.namespaces)? {
+        Side::Child => Init::begin(setup, socket),
+        Side::Parent { child } => Ok(child),
+    }
+}
+
+/// The namespaces that a run lives in, kept so that a new spawner can enter them.
+#[derive(Debug, Clone, Copy)]
+struct World {
+    mounts: Fd,
+    ipc: Fd,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Spawner {
+    pid: i32,
+    socket: Fd,
+}
+
+/// What one run has used so far, as far as it was reaped.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    user_us: u64,
+    system_us: u64,
+    peak_memory: u64,
+}
+
+struct Init<'a, S> {
+    setup: &'a Setup<'a, S>,
+    socket: Fd,
+    child_events: Fd,
+    packet: Memory,
+    slots: Slots,
+    missing: Missing,
+    spawner: Option<Spawner>,
+    world: Option<World>,
+    used: Used,
+    cpus: u64,
+}
+
+impl<S: AsRef<CStr>> Init<'_, S> {
+    fn begin(setup: &Setup<'_, S>, socket: Fd) -> ! {
+        call::quiet_signals();
+        let mut init = match Self::prepare(setup, socket) {
+            Ok(init) => init,
+            Err(errno) => give_up(socket, phase::MACHINERY, Failure { step: 0, errno }),
+        };
+        if !matches!(init.receive(), Some((Request { kind: RequestKind::Begin, .. }, _))) {
+            call::exit(0);
+        }
+        let done = plan::execute(setup.init, setup.filter, &mut init.slots, &mut init.missing);
+        if let Err(failure) = done {
+            give_up(socket, phase::INIT, failure);
+        }
+        init.renew();
+        init.answer(Reply::Ready { missing: init.missing.layers, errno: init.missing.errno });
+        init.serve()
+    }
+
+    fn prepare<'b>(setup: &'b Setup<'b, S>, socket: Fd) -> Result<Init<'b, S>, Errno> {
+        let counters = &setup.counters;
+        let mut keep = [-1; plan::SLOTS + 6];
+        keep[..plan::SLOTS].copy_from_slice(&setup.slots.0);
+        keep[plan::SLOTS..].copy_from_slice(&[
+            socket,
+            counters.cpu.file,
+            counters.memory_peak.file,
+            counters.oom_kills.file,
+            counters.processes.file,
+            counters.process_refusals.file,
+        ]);
+        call::close_all_except(&keep)?;
+        // Modes are exactly what the plans say; the spawner sets the mask that programs get.
+        call::set_umask(0);
+        // Whatever is not given a stream gets this one, and the numbers 0 to 2 are never free for anything else.
+        loop {
+            let null = call::open(call::CURRENT_DIRECTORY, c"/dev/null", libc::O_RDWR, 0)?;
+            if null > 2 {
+                call::close(null);
+                break;
+            }
+        }
+        Ok(Init {
+            setup,
+            socket,
+            child_events: call::child_events()?,
+            packet: Memory::new(MAX_PACKET)?,
+            slots: setup.slots,
+            missing: Missing::default(),
+            spawner: None,
+            world: None,
+            used: Used::default(),
+            cpus: call::usable_cpus(),
+        })
+    }
+
+    fn serve(&mut self) -> ! {
+        loop {
+            let ready = call::poll([self.socket, self.child_events], None).unwrap_or(0);
+            if ready & 2 != 0 {
+                self.reap_ended(0);
+            }
+            if ready & 1 == 0 {
+                continue;
+            }
+            let Some((request, received)) = self.receive() else { call::exit(0) };
+            match request.kind {
+                RequestKind::Run | RequestKind::Agent => {
+                    let ended = self.run(&request, received);
+                    self.answer(Reply::Ended(ended));
+                }
+                RequestKind::Settle => {
+                    self.settle();
+                    self.answer(Reply::Ready { missing: self.missing.layers, errno: self.missing.errno });
+                }
+                RequestKind::Reset => {
+                    self.kill_everything(0);
+                    self.renew();
+                    self.answer(Reply::Ready { missing: self.missing.layers, errno: self.missing.errno });
+                }
+                // Both may arrive just after the run that they were meant for has ended by itself.
+                RequestKind::Signal | RequestKind::Kill => {}
+                RequestKind::Begin => call::exit(0),
+            }
+        }
+    }
+
+    /// The next request; `None` when the owner is gone or talks nonsense.
+    fn receive(&mut self) -> Option<(Request, call::Received)> {
+        let received = loop {
+            match call::receive(self.socket, self.packet.bytes(), 0) {
+                Err(Errno(libc::EINTR)) => {}
+                other => break other.ok()?,
+            }
+        };
+        let request = Request::decode(self.packet.bytes().get(..received.length)?).ok()?;
+        Some((request, received))
+    }
+
+    fn answer(&self, reply: Reply) {
+        if call::send(self.socket, &reply.encode(), &[], &[]).is_err() {
+            call::exit(0);
+        }
+    }
+}
+
+fn give_up(socket: Fd, phase: u32, failure: Failure) -> ! {
+    let reply = Reply::SetupFailed { phase, step: failure.step, errno: failure.errno.0 };
+    let _ = call::send(socket, &reply.encode(), &[], &[]);
+    call::exit(1)
+}

@@ -1,0 +1,188 @@
+//! A run, from the request to the end of the program.
+
+use core::ffi::CStr;
+
+use super::world::receive_answer;
+use super::{Counter, Init, PATIENCE_NS, Used};
+use crate::Errno;
+use crate::call;
+use crate::spawner::Answer;
+use crate::wire::{Cause, Ended, Request, RequestKind, STREAMS, StartStep};
+
+/// The shortest pause between two looks at the CPU time: with it a limit is exact to about a millisecond.
+const MIN_CPU_CHECK_NS: u64 = 500_000;
+
+impl<S: AsRef<CStr>> Init<'_, S> {
+    pub(super) fn run(&mut self, request: &Request, received: call::Received) -> Ended {
+        let counters = &self.setup.counters;
+        self.used = Used::default();
+        if counters.memory_peak.file >= 0 {
+            let _ = call::write_at_start(counters.memory_peak.file, b"0");
+        }
+        let before = Readings::take(self);
+        let started = call::monotonic_ns();
+        let deadline = if request.wall_ns == 0 { u64::MAX } else { started.saturating_add(request.wall_ns) };
+
+        let answer = self.start_program(received, deadline);
+        let mut end = None;
+        let mut cause = Cause::Itself;
+        if answer.failed_step != 0 {
+            // A limit shorter than a start takes is reached like any other.
+            cause = if call::monotonic_ns() >= deadline { Cause::WallTime } else { Cause::NotStarted };
+            self.reap_ended(0);
+        } else {
+            while end.is_none() {
+                match self.wait(request, answer.pid, deadline, before.cpu) {
+                    Wait::Ended(status) => end = Some(status),
+                    Wait::Again => {}
+                    Wait::Kill(why) => {
+                        // The program may have ended in this very moment; then that is how it ended.
+                        end = self.reap_ended(answer.pid);
+                        if end.is_none() {
+                            cause = why;
+                            end = self.kill_everything(answer.pid).or(Some(libc::SIGKILL));
+                        }
+                    }
+                }
+            }
+        }
+        let wall_ns = call::monotonic_ns().saturating_sub(started);
+        let after = Readings::take(self);
+        let (blocks, inodes) = call::free_space(self.slots.get(self.setup.layer_slot)).unwrap_or((1, 1));
+        Ended {
+            cause,
+            status: end.unwrap_or(0),
+            wall_ns,
+            user_us: self.used.user_us,
+            system_us: self.used.system_us,
+            cpu_ns: if counters.cpu.file < 0 { u64::MAX } else { after.cpu.saturating_sub(before.cpu) },
+            peak_memory: counters.memory_peak.read().unwrap_or(self.used.peak_memory),
+            created: after.last_pid.saturating_sub(before.last_pid),
+            oom_kills: after.oom_kills.saturating_sub(before.oom_kills),
+            process_refusals: after.process_refusals.saturating_sub(before.process_refusals),
+            disk_full: blocks == 0,
+            inodes_full: inodes == 0,
+            failed_step: answer.failed_step,
+            errno: answer.errno,
+        }
+    }
+
+    /// Hands the request in `self.packet` to the spawner and waits for its answer.
+    fn start_program(&mut self, received: call::Received, deadline: u64) -> Answer {
+        if self.spawner.is_none() {
+            self.spawn(false);
+        }
+        let Some(spawner) = self.spawner else {
+            return Answer::failed(StartStep::Spawner, Errno(libc::ESRCH));
+        };
+        let streams = &received.descriptors[..STREAMS];
+        let packet = &self.packet.bytes()[..received.length];
+        let sent = call::send(spawner.socket, packet, &[], streams);
+        received.descriptors.into_iter().for_each(call::close);
+        let patience = deadline.min(call::monotonic_ns().saturating_add(PATIENCE_NS));
+        let answer = sent.and_then(|()| receive_answer(spawner.socket, patience));
+        answer.unwrap_or_else(|errno| {
+            // Only a process that an earlier command left running can have stopped or killed the spawner.
+            self.kill_everything(0);
+            Answer::failed(StartStep::Spawner, errno)
+        })
+    }
+
+    /// Waits for something to happen to the running program.
+    fn wait(&mut self, request: &Request, program: i32, deadline: u64, cpu_before: u64) -> Wait {
+        let now = call::monotonic_ns();
+        if now >= deadline {
+            return Wait::Kill(Cause::WallTime);
+        }
+        let mut timeout = deadline - now;
+        if request.cpu_ns > 0 {
+            let left = request.cpu_ns.saturating_sub(self.cpu_ns().saturating_sub(cpu_before));
+            if left == 0 {
+                return Wait::Kill(Cause::CpuTime);
+            }
+            // All CPUs together cannot use up what is left in less time than this.
+            timeout = timeout.min((left / self.cpus).max(MIN_CPU_CHECK_NS));
+        }
+        let timeout = (timeout < u64::MAX / 2).then_some(timeout);
+        let ready = call::poll([self.socket, self.child_events], timeout).unwrap_or(0);
+        if ready & 1 != 0 {
+            match self.receive() {
+                Some((Request { kind: RequestKind::Signal, signal, .. }, _)) => call::kill(-program, signal),
+                Some((Request { kind: RequestKind::Kill, .. }, _)) => return Wait::Kill(Cause::Cancelled),
+                // Gone, or not in step with us: ending this process ends the sandbox.
+                _ => call::exit(0),
+            }
+        }
+        if ready & 2 != 0
+            && let Some(status) = self.reap_ended(program)
+        {
+            return Wait::Ended(status);
+        }
+        Wait::Again
+    }
+
+    /// CPU time of everything inside, by the control group or else by asking each process.
+    pub(super) fn cpu_ns(&self) -> u64 {
+        if let Some(used) = self.setup.counters.cpu.read() {
+            return used;
+        }
+        let reaped = (self.used.user_us + self.used.system_us).saturating_mul(1000);
+        living_cpu_ns().saturating_add(reaped)
+    }
+}
+
+enum Wait {
+    Ended(i32),
+    Again,
+    Kill(Cause),
+}
+
+/// Counters at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Readings {
+    cpu: u64,
+    oom_kills: u64,
+    process_refusals: u64,
+    last_pid: u32,
+}
+
+impl Readings {
+    pub(super) fn take<S: AsRef<CStr>>(init: &Init<'_, S>) -> Self {
+        let counters = &init.setup.counters;
+        let last_pid = Counter { file: init.slots.get(init.setup.last_pid_slot), key: "", unit: 1 };
+        Self {
+            cpu: init.cpu_ns(),
+            oom_kills: counters.oom_kills.read().unwrap_or(0),
+            process_refusals: counters.process_refusals.read().unwrap_or(0),
+            last_pid: last_pid.read().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
+        }
+    }
+}
+
+/// CPU time of all living processes of this namespace but the first.
+fn living_cpu_ns() -> u64 {
+    let Ok(directory) = call::open(call::CURRENT_DIRECTORY, c"/proc", libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
+        return 0;
+    };
+    let mut sum = 0_u64;
+    let mut entries = [0; 2048];
+    let mut rewind = true;
+    while let Ok(length @ 1..) = call::read_directory(directory, &mut entries, rewind) {
+        rewind = false;
+        let mut rest = &entries[..length];
+        // struct linux_dirent64: 16 bytes of numbers, 2 of record length, 1 of type, then the name.
+        while let [.., _] = rest
+            && let Some(&[low, high]) = rest.get(16..18)
+        {
+            let record = usize::from(u16::from_ne_bytes([low, high]));
+            let name = rest.get(19..record).and_then(|name| CStr::from_bytes_until_nul(name).ok());
+            let pid = name.and_then(|name| name.to_str().ok()).and_then(|name| name.parse::<i32>().ok());
+            if let Some(pid @ 2..) = pid {
+                sum = sum.saturating_add(call::process_cpu_ns(pid).unwrap_or(0));
+            }
+            rest = rest.get(record.max(1)..).unwrap_or_default();
+        }
+    }
+    call::close(directory);
+    sum
+}
