@@ -26,7 +26,10 @@ pub(crate) struct Reply {
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server accepts");
+        Self::over(TcpStream::connect(address).expect("the server accepts"))
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
         stream.set_nodelay(true).expect("it can be set");
         Self { stream: BufReader::new(stream) }

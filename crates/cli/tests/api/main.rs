@@ -12,5 +12,8 @@ mod behaviour;
 mod form;
 mod hostile;
 mod http;
+mod load;
+mod operation;
 mod server;
+mod survival;
 mod wire;

@@ -85,13 +85,22 @@ fn archives_write_nothing_outside() {
         ("a link and a file through it", Archive::new().link("l", EntryType::Symlink, place).file("l/new", b"x")),
         ("a link and a file over it", Archive::new().link("l", EntryType::Symlink, victim_name).file("l", b"x")),
         ("a link to a parent", Archive::new().link("l", EntryType::Symlink, "../../..").file("l/tmp/new", b"x")),
-        ("links behind links", Archive::new()
-            .link("a", EntryType::Symlink, ".").link("a/b", EntryType::Symlink, "..").file("b/../../tmp/new", b"x")),
+        (
+            "links behind links",
+            Archive::new()
+                .link("a", EntryType::Symlink, ".")
+                .link("a/b", EntryType::Symlink, "..")
+                .file("b/../../tmp/new", b"x"),
+        ),
         ("a hard link out", Archive::new().link("l", EntryType::Link, victim_name).file("l", b"x")),
-        ("a hard link through a link", Archive::new()
-            .link("d", EntryType::Symlink, place).link("l", EntryType::Link, "d/victim").file("l", b"x")),
-        ("a directory over a link", Archive::new()
-            .link("d", EntryType::Symlink, place).directory("d/", 0o777).file("d/new", b"x")),
+        (
+            "a hard link through a link",
+            Archive::new().link("d", EntryType::Symlink, place).link("l", EntryType::Link, "d/victim").file("l", b"x"),
+        ),
+        (
+            "a directory over a link",
+            Archive::new().link("d", EntryType::Symlink, place).directory("d/", 0o777).file("d/new", b"x"),
+        ),
     ] {
         let reply = upload(&watched, &archive.finish());
         assert!([200, 400].contains(&reply.status), "{what}: {reply:?}");
@@ -117,7 +126,8 @@ fn devices_are_never_made() {
         }
     }
     // Inside, a program cannot make one, either.
-    let answer = watched.server.execute(&json!({"commands": ["-mknod d c 1 5", "-mknod b b 7 0", "test ! -e d -a ! -e b"]}));
+    let answer =
+        watched.server.execute(&json!({"commands": ["-mknod d c 1 5", "-mknod b b 7 0", "test ! -e d -a ! -e b"]}));
     assert_eq!(answer["status"], 0, "{answer}");
     watched.is_unharmed("devices");
 }

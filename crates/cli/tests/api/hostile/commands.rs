@@ -23,7 +23,8 @@ fn output_without_end_is_cut() {
 
 #[test]
 fn a_program_that_takes_everything_gets_its_share() {
-    let settings = ["execute.sandbox.memory=64M", "execute.sandbox.disk=16M", "execute.sandbox.files=500", "execute.timeout=5s"];
+    let settings =
+        ["execute.sandbox.memory=64M", "execute.sandbox.disk=16M", "execute.sandbox.files=500", "execute.timeout=5s"];
     let Some(watched) = Watched::start(&settings) else { return };
     for (what, command) in [
         // The shell itself ends well; its offspring does not.
@@ -49,13 +50,17 @@ fn programs_that_do_not_want_to_end_are_ended() {
     for (what, command) in [
         ("signals ignored", format!("trap '' TERM INT HUP QUIT; while :; do sleep {marker}; done")),
         ("a daemon", format!("setsid -f sleep {marker} > /dev/null 2>&1 < /dev/null; sleep 9")),
-        ("a daemon of a daemon", format!("(setsid bash -c 'trap \"\" TERM; (sleep {marker} &) & exec sleep {marker}' &) ; sleep 9")),
+        (
+            "a daemon of a daemon",
+            format!("(setsid bash -c 'trap \"\" TERM; (sleep {marker} &) & exec sleep {marker}' &) ; sleep 9"),
+        ),
         ("stopped", format!("sleep {marker} & kill -STOP $!; kill -STOP $$")),
         ("parent of all killed", format!("sleep {marker} & kill -9 -1; kill -9 1; sleep 9")),
     ] {
         let answer = watched.server.execute(&json!({"commands": [{"command": command, "timeout": 0.3}]}));
         assert_ne!(answer["status"], 0, "{what}: {answer}");
-        let survivors = || watched.server.processes().into_iter().filter(|pid| command_line(*pid).contains(&marker)).count();
+        let survivors =
+            || watched.server.processes().into_iter().filter(|pid| command_line(*pid).contains(&marker)).count();
         wait_for(&format!("none survives: {what}"), || survivors() == 0);
         watched.is_unharmed(what);
     }
@@ -71,10 +76,17 @@ fn programs_that_do_not_want_to_end_are_ended() {
 fn locked_directories_are_cleaned_up() {
     let Some(watched) = Watched::start(&[]) else { return };
     for save in [false, true] {
-        for command in ["mkdir d; touch d/f; chmod 000 d", "mkdir -p a/b/c; echo x > a/b/c/f; chmod -R 000 a", "touch f; chmod 000 f .", "chmod 000 . /tmp"] {
+        for command in [
+            "mkdir d; touch d/f; chmod 000 d",
+            "mkdir -p a/b/c; echo x > a/b/c/f; chmod -R 000 a",
+            "touch f; chmod 000 f .",
+            "chmod 000 . /tmp",
+        ] {
             // More often than there are sandboxes: the peer loses one each time.
             for _ in 0..3 {
-                let answer = watched.server.ask(&json!({"commands": [format!("-{command}"), "true"], "save": save, "result_path": "d/f"}));
+                let answer = watched
+                    .server
+                    .ask(&json!({"commands": [format!("-{command}"), "true"], "save": save, "result_path": "d/f"}));
                 assert_eq!(answer.status, 200, "{command}: {answer:?}");
             }
         }
@@ -92,12 +104,19 @@ fn nothing_carries_over_to_the_next_request() {
     for _ in 0..3 {
         assert_eq!(watched.server.execute(&json!({"commands": [traces]}))["status"], 0);
         let look = json!([
-            "ls -A ~ /tmp /dev/shm", "pgrep -c sleep || true", "hostname | grep -c left || true",
-            "ipcs -mq 2> /dev/null | grep -c 0x || true", "ulimit -n",
+            "ls -A ~ /tmp /dev/shm",
+            "pgrep -c sleep || true",
+            "hostname | grep -c left || true",
+            "ipcs -mq 2> /dev/null | grep -c 0x || true",
+            "ulimit -n",
         ]);
         let answer = watched.server.execute(&json!({"commands": look}));
-        let found: Vec<&str> =
-            answer["execution"].as_array().expect("an array").iter().filter_map(|entry| entry["stdout"].as_str()).collect();
+        let found: Vec<&str> = answer["execution"]
+            .as_array()
+            .expect("an array")
+            .iter()
+            .filter_map(|entry| entry["stdout"].as_str())
+            .collect();
         assert_eq!(found, ["/dev/shm:\n\n/home/student:\n\n/tmp:", "0", "0", "0", "1024"], "{answer}");
     }
 }
@@ -115,7 +134,10 @@ fn programs_see_nothing_of_the_host() {
         ("the server's process", format!("! test -e /proc/{pid} && ! kill -0 {pid}")),
         ("the system's files are not changed", "! touch /usr/x /bin/x /lib/x /etc/x /x".to_owned()),
         ("the kernel's settings are not changed", "! echo 1 > /proc/sys/kernel/sysrq".to_owned()),
-        ("no network but itself", "! (exec 3<> /dev/tcp/127.0.0.1/".to_owned() + &watched.server.address().port().to_string() + ")"),
+        (
+            "no network but itself",
+            "! (exec 3<> /dev/tcp/127.0.0.1/".to_owned() + &watched.server.address().port().to_string() + ")",
+        ),
         ("no other network", "test $(ls /sys/class/net 2> /dev/null | grep -vc '^lo$') = 0".to_owned()),
         ("no mounts", "! mount -t tmpfs none /tmp 2> /dev/null".to_owned()),
         ("no new namespaces with rights", "! unshare -Urm true 2> /dev/null".to_owned()),
@@ -150,7 +172,8 @@ fn commands_and_variables_may_be_strange_or_long() {
         let expected = if length < 131_072 { 0 } else { 126 };
         assert_eq!(answer["status"], expected, "{length}: {}", answer["execution"][0]["stderr"]);
     }
-    let many: serde_json::Map<String, serde_json::Value> = (0..2000).map(|number| (format!("V{number}"), json!("x"))).collect();
+    let many: serde_json::Map<String, serde_json::Value> =
+        (0..2000).map(|number| (format!("V{number}"), json!("x"))).collect();
     let answer = watched.server.execute(&json!({"commands": ["env | grep -c ^V"], "environ": many}));
     assert_eq!(answer["execution"][0]["stdout"], "2000", "{answer}");
     let answer = watched.server.execute(&json!({"commands": vec!["-"; 500]}));

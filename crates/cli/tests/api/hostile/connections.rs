@@ -14,8 +14,9 @@ use crate::server::wait_for;
 fn a_thousand_silent_connections_hold_nobody_up() {
     let Some(watched) = Watched::start(&["server.header_timeout=3s", "server.max_connections=2000"]) else { return };
     let server = &watched.server;
-    let silent: Vec<TcpStream> =
-        (0..1000).map(|number| TcpStream::connect(server.address()).unwrap_or_else(|error| panic!("{number}: {error}"))).collect();
+    let silent: Vec<TcpStream> = (0..1000)
+        .map(|number| TcpStream::connect(server.address()).unwrap_or_else(|error| panic!("{number}: {error}")))
+        .collect();
     let began = Instant::now();
     let answer = server.execute(&json!({"commands": ["echo ok"]}));
     assert_eq!(answer["execution"][0]["stdout"], "ok");

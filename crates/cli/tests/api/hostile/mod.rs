@@ -48,7 +48,11 @@ impl Watched {
     fn is_unharmed(&self, after: &str) {
         let server = &self.server;
         let answer = server.execute(&json!({"commands": ["echo fine; ls -A"]}));
-        assert_eq!((&answer["status"], &answer["execution"][0]["stdout"]), (&json!(0), &json!("fine")), "after {after}");
+        assert_eq!(
+            (&answer["status"], &answer["execution"][0]["stdout"]),
+            (&json!(0), &json!("fine")),
+            "after {after}"
+        );
         wait_for(&format!("sandboxes are back after {after}"), || server.taken() == 0);
         assert_eq!(server.stored(), self.stored, "after {after}");
         wait_for(&format!("processes are gone after {after}"), || server.processes().len() == self.processes);

@@ -32,9 +32,18 @@ fn forms_have_limits() {
         ("a part of 3 MB", multipart(&[(part, config), (other, &large)])),
         ("1001 fields", urlencoded(&many)),
         ("1001 parts", multipart(&many_parts)),
-        ("no boundary", Form { content_type: "multipart/form-data".to_owned(), body: multipart(&[(part, config)]).body }),
-        ("an empty boundary", Form { content_type: "multipart/form-data; boundary=".to_owned(), body: b"--\r\n".to_vec() }),
-        ("a part that does not end", Form { body: multipart(&[(part, config)]).body[..100].to_vec(), ..multipart(&[]) }),
+        (
+            "no boundary",
+            Form { content_type: "multipart/form-data".to_owned(), body: multipart(&[(part, config)]).body },
+        ),
+        (
+            "an empty boundary",
+            Form { content_type: "multipart/form-data; boundary=".to_owned(), body: b"--\r\n".to_vec() },
+        ),
+        (
+            "a part that does not end",
+            Form { body: multipart(&[(part, config)]).body[..100].to_vec(), ..multipart(&[]) },
+        ),
         ("headers without end", multipart(&[(long_header.as_str(), config)])),
     ] {
         is_bad_request_page(&watched.server.post(&form), what);
@@ -56,7 +65,10 @@ fn json_may_be_deep_or_broken() {
     for (what, text) in [
         ("deep lists", "[".repeat(800_000)),
         ("deep objects", "{\"a\":".repeat(150_000)),
-        ("deep and closed", format!("{{\"a\": {}{}, \"commands\": [\"true\"]}}", "[".repeat(100_000), "]".repeat(100_000))),
+        (
+            "deep and closed",
+            format!("{{\"a\": {}{}, \"commands\": [\"true\"]}}", "[".repeat(100_000), "]".repeat(100_000)),
+        ),
         ("an unfinished text", "{\"commands\": [\"true".to_owned()),
         ("an unfinished escape", "{\"commands\": [\"\\u12".to_owned()),
         ("a control character", "{\"commands\": [\"a\nb\"]}".to_owned()),
@@ -82,7 +94,10 @@ fn invalid_utf8_is_read_as_replaced() {
         let reply = watched.server.post(&form);
         assert!([200, 400].contains(&reply.status), "{reply:?}");
     }
-    let raw = Form { content_type: "application/x-www-form-urlencoded".to_owned(), body: b"config=\xff%FF%zz%&=&&%00=1".to_vec() };
+    let raw = Form {
+        content_type: "application/x-www-form-urlencoded".to_owned(),
+        body: b"config=\xff%FF%zz%&=&&%00=1".to_vec(),
+    };
     let reply = watched.server.post(&raw);
     assert_eq!(reply.status, 400, "{reply:?}");
     watched.is_unharmed("text that is none");

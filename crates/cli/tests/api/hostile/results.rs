@@ -31,7 +31,11 @@ fn only_files_of_the_request_are_returned() {
         ("a directory", "mkdir r".to_owned(), "r"),
         ("the directory itself", "true".to_owned(), "."),
         ("a pipe", "mkfifo r".to_owned(), "r"),
-        ("a socket", "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"r\")' || mkfifo r".to_owned(), "r"),
+        (
+            "a socket",
+            "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"r\")' || mkfifo r".to_owned(),
+            "r",
+        ),
         ("an endless device", "ln -s /dev/zero r".to_owned(), "r"),
         ("a terminal", "ln -s /dev/tty r".to_owned(), "r"),
         ("nothing", "true".to_owned(), ""),
@@ -53,7 +57,10 @@ fn only_files_of_the_request_are_returned() {
         let answer = watched.server.execute(&json!({"commands": [command], "result_path": path}));
         assert!(answer["result"] == "inside\n" || answer["status"] == -3, "{command}: {answer}");
     }
-    watched.server.ask(&json!({"commands": ["true"], "result_path": "a\u{0}b"})).refuses(400, "result_path must be valid Unicode without NUL");
+    watched
+        .server
+        .ask(&json!({"commands": ["true"], "result_path": "a\u{0}b"}))
+        .refuses(400, "result_path must be valid Unicode without NUL");
 }
 
 #[test]

@@ -29,7 +29,8 @@ fn w02_archives_do_not_write_on_the_host() {
     let Some(watched) = Watched::start(&[]) else { return };
     let name = format!("/tmp/belljar-test-{}", std::process::id());
     let up = format!("../../../../../..{name}");
-    for archive in [Archive::new().file(&name, b"x"), Archive::new().file(&up, b"x"), Archive::new().file("../x", b"x")] {
+    for archive in [Archive::new().file(&name, b"x"), Archive::new().file(&up, b"x"), Archive::new().file("../x", b"x")]
+    {
         let reply = watched.server.post(&with_archive(r#"{"commands": ["true"]}"#, &archive.finish()));
         assert!([200, 400].contains(&reply.status), "{reply:?}");
         assert!(!std::path::Path::new(&name).exists());
@@ -41,7 +42,13 @@ fn w02_archives_do_not_write_on_the_host() {
 fn w03_environments_are_no_paths() {
     let Some(watched) = Watched::start(&[]) else { return };
     let id = watched.server.save(&e1());
-    for name in [format!("../environments/{id}"), format!("./{id}"), format!("{id}.tgz"), format!("{id}\u{0}"), "../../x".to_owned()] {
+    for name in [
+        format!("../environments/{id}"),
+        format!("./{id}"),
+        format!("{id}.tgz"),
+        format!("{id}\u{0}"),
+        "../../x".to_owned(),
+    ] {
         let reply = watched.server.ask(&json!({"commands": ["true"], "environment": name}));
         reply.refuses(404, &format!("No environment with UUID '{name}' found"));
     }
@@ -83,7 +90,12 @@ fn w06_what_timed_out_is_dead() {
 
 #[test]
 fn w07_processes_disk_and_output_have_limits() {
-    let settings = ["execute.sandbox.processes=32", "execute.sandbox.disk=8M", "execute.sandbox.output=100K", "execute.timeout=3s"];
+    let settings = [
+        "execute.sandbox.processes=32",
+        "execute.sandbox.disk=8M",
+        "execute.sandbox.output=100K",
+        "execute.timeout=3s",
+    ];
     let Some(watched) = Watched::start(&settings) else { return };
     for (what, command) in [
         ("processes", "for i in $(seq 100); do sleep 9 & done; wait"),

@@ -86,7 +86,11 @@ fn a_hyphen_is_removed_once_and_only_at_the_start() {
     ] {
         for command in [json!(command), json!({"command": command})] {
             let answer = server.execute(&json!({"commands": [command]}));
-            assert_eq!((&answer["execution"][0]["command"], &answer["status"]), (&json!(told), &json!(status)), "{command}");
+            assert_eq!(
+                (&answer["execution"][0]["command"], &answer["status"]),
+                (&json!(told), &json!(status)),
+                "{command}"
+            );
         }
     }
 }
@@ -148,9 +152,14 @@ fn expire_is_told_in_iso_8601() {
 fn json_is_ascii_with_python_s_separators() {
     let Some(server) = shared() else { return };
     let reply = server.ask(&json!({"commands": ["printf 'é\\t\\001\\177\\\\\"/😀'"]}));
-    assert!(reply.text().contains(r#""stdout": "\u00e9\t\u0001\u007f\\\"/\ud83d\ude00", "stderr": "", "time": "#)
-        || reply.text().contains("\"stdout\": \"\\u00e9\\t\\u0001\u{7f}\\\\\\\"/\\ud83d\\ude00\", \"stderr\": \"\", \"time\": "),
-        "{}", reply.text());
+    assert!(
+        reply.text().contains(r#""stdout": "\u00e9\t\u0001\u007f\\\"/\ud83d\ude00", "stderr": "", "time": "#)
+            || reply.text().contains(
+                "\"stdout\": \"\\u00e9\\t\\u0001\u{7f}\\\\\\\"/\\ud83d\\ude00\", \"stderr\": \"\", \"time\": "
+            ),
+        "{}",
+        reply.text()
+    );
     assert_eq!(reply.json()["execution"][0]["stdout"], "é\t\u{1}\u{7f}\\\"/😀");
 }
 

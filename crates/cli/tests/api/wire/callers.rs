@@ -49,7 +49,8 @@ fn an_evaluation_goes_as_platon_does_it() {
     let log = server.get(&format!("/files/{}/log/", id.as_str().expect("an id")));
     assert_eq!(log.text(), r#"{"round": 1}{"round": 2}{"round": 3}"#);
     // A failure is read from the first entry.
-    let answer = server.execute(&json!({"commands": ["echo why >&2; exit 1"], "result_path": "output.json", "save": true}));
+    let answer =
+        server.execute(&json!({"commands": ["echo why >&2; exit 1"], "result_path": "output.json", "save": true}));
     assert_eq!((&answer["status"], &answer["execution"][0]["stderr"]), (&json!(-3), &json!("why")));
 }
 

@@ -20,10 +20,12 @@ fn a_saved_archive_is_what_the_protocol_says() {
     let long = "l".repeat(120);
     let mut names: Vec<&str> = members.iter().map(|member| member.name.trim_end_matches('/')).collect();
     names.sort_unstable();
-    let mut all = vec![".dot", ".hidden", ".hidden/empty", "d", "d/run", "dangling", "hard", "link", "n\u{e9}", "pipe", &long];
+    let mut all =
+        vec![".dot", ".hidden", ".hidden/empty", "d", "d/run", "dangling", "hard", "link", "n\u{e9}", "pipe", &long];
     all.sort_unstable();
     assert_eq!(names, all, "relative, with entries for directories, without one for the root or anything of ours");
-    let member = |name: &str| members.iter().find(|member| member.name.trim_end_matches('/') == name).expect("it is there");
+    let member =
+        |name: &str| members.iter().find(|member| member.name.trim_end_matches('/') == name).expect("it is there");
     assert_eq!((member("link").kind, member("link").target.as_str()), (EntryType::Symlink, "d/run"));
     assert_eq!(member("dangling").target, "nowhere");
     assert_eq!(member("pipe").kind, EntryType::Fifo);

@@ -65,7 +65,10 @@ fn a_part_is_a_file_if_it_has_a_file_name() {
         ("Content-Disposition: form-data; name=\"environment\"; filename=\"environment\"", "here"),
         ("Content-Disposition: form-data; name=\"environment\"; filename=\"../../x\"", "here"),
         ("content-disposition: form-data; filename=x; name=environment", "here"),
-        ("Content-Type: image/png\r\nX-Other: 1\r\nContent-Disposition: form-data; name=\"environment\"; filename=\"x\"", "here"),
+        (
+            "Content-Type: image/png\r\nX-Other: 1\r\nContent-Disposition: form-data; name=\"environment\"; filename=\"x\"",
+            "here",
+        ),
     ] {
         assert_eq!(output(&one(environment)), expected, "{environment}");
     }
@@ -94,7 +97,9 @@ fn the_last_config_wins_and_others_are_ignored() {
 #[test]
 fn other_bodies_are_empty_forms() {
     let Some(server) = shared() else { return };
-    for content_type in ["application/json", "text/plain", "", "application/octet-stream", "multipart/mixed; boundary=x"] {
+    for content_type in
+        ["application/json", "text/plain", "", "application/octet-stream", "multipart/mixed; boundary=x"]
+    {
         let form = Form { content_type: content_type.to_owned(), body: CONFIG.as_bytes().to_vec() };
         server.post(&form).refuses(400, "Missing argument 'config'");
     }
@@ -109,7 +114,9 @@ fn other_bodies_are_empty_forms() {
 fn bytes_may_come_one_by_one_or_in_chunks() {
     let Some(server) = shared() else { return };
     let form = with_archive_typed(CONFIG, &files(&[("in.txt", "here")]));
-    let head = |length: &str| format!("POST /execute/ HTTP/1.1\r\nHost: a\r\nContent-Type: {}\r\n{length}\r\n\r\n", form.content_type);
+    let head = |length: &str| {
+        format!("POST /execute/ HTTP/1.1\r\nHost: a\r\nContent-Type: {}\r\n{length}\r\n\r\n", form.content_type)
+    };
     let mut connection = server.connect();
     connection.send(head(&format!("Content-Length: {}", form.body.len())).as_bytes());
     for byte in form.body.chunks(1) {

@@ -68,9 +68,18 @@ fn json_is_read_as_python_reads_it() {
         (r#"{"commands": [{"command": "echo 1", "timeout": false}]}"#, "1"),
         (r#"{"commands": [{"command": "echo 1", "timeout": 0}]}"#, "1"),
         (r#"{"commands": [{"command": "echo 1", "timeout": 123456789012345678901234567890}]}"#, "1"),
-        (r#"{"commands": ["echo \"$A\""], "environ": {"A": 123456789012345678901234567890}}"#, "123456789012345678901234567890"),
-        (r#"{"commands": ["echo \"$A\""], "environ": {"A": [1.50, -0.0, 1e16, 1e-7, NaN]}}"#, "[1.5, -0.0, 1e+16, 1e-07, nan]"),
-        (r#"{"commands": ["echo \"$A\""], "environ": {"A": {"k": ["it's", null, true]}}}"#, r#"{'k': ["it's", None, True]}"#),
+        (
+            r#"{"commands": ["echo \"$A\""], "environ": {"A": 123456789012345678901234567890}}"#,
+            "123456789012345678901234567890",
+        ),
+        (
+            r#"{"commands": ["echo \"$A\""], "environ": {"A": [1.50, -0.0, 1e16, 1e-7, NaN]}}"#,
+            "[1.5, -0.0, 1e+16, 1e-07, nan]",
+        ),
+        (
+            r#"{"commands": ["echo \"$A\""], "environ": {"A": {"k": ["it's", null, true]}}}"#,
+            r#"{'k': ["it's", None, True]}"#,
+        ),
     ] {
         let reply = server.post(&form::config(config));
         assert_eq!(reply.status, 200, "{config}: {reply:?}");

@@ -23,7 +23,9 @@ fn environment_with(server: &Server, names: &[&str]) -> String {
 fn paths_work_with_and_without_their_slash_and_behind_many() {
     let Some(server) = shared() else { return };
     let id = environment_with(&server, &["a.txt", "d/b.txt"]);
-    for path in ["/specifications", "/usages", "/libraries", &format!("/environments/{id}"), &format!("/files/{id}/d/b.txt")] {
+    for path in
+        ["/specifications", "/usages", "/libraries", &format!("/environments/{id}"), &format!("/files/{id}/d/b.txt")]
+    {
         for path in [path.to_owned(), format!("{path}/"), format!("//{path}/"), format!("//{path}?config=x&%")] {
             assert_eq!(server.get(&path).status, 200, "{path}");
             assert_eq!(server.head(&path).status, 200, "{path}");
