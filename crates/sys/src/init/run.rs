@@ -9,6 +9,8 @@ use crate::call;
 use crate::spawner::Answer;
 use crate::wire::{Cause, Ended, Request, RequestKind, STREAMS, StartStep};
 
+/// How long a spawner may take over a start before it counts as stopped by somebody inside, and another is forked: 1 s.
+const SPAWNER_PATIENCE_NS: u64 = 1_000_000_000;
 /// The shortest pause between two looks at the CPU time: with it a limit is exact to about a millisecond.
 const MIN_CPU_CHECK_NS: u64 = 500_000;
 
@@ -69,23 +71,29 @@ impl<S: AsRef<CStr>> Init<'_, S> {
 
     /// Hands the request in `self.packet` to the spawner and waits for its answer.
     fn start_program(&mut self, received: call::Received, deadline: u64) -> Answer {
-        if self.spawner.is_none() {
-            self.spawn(false);
+        let mut answer = self.ask_spawner(&received, deadline, SPAWNER_PATIENCE_NS);
+        if answer.is_err() && call::monotonic_ns() < deadline {
+            // Only what an earlier command left running, or did last, can have killed or stopped the spawner: whoever it is goes.
+            self.kill_everything(0);
+            answer = self.ask_spawner(&received, deadline, PATIENCE_NS);
         }
-        let Some(spawner) = self.spawner else {
-            return Answer::failed(StartStep::Spawner, Errno(libc::ESRCH));
-        };
-        let streams = &received.descriptors[..STREAMS];
-        let packet = &self.packet.bytes()[..received.length];
-        let sent = call::send(spawner.socket, packet, &[], streams);
         received.descriptors.into_iter().for_each(call::close);
-        let patience = deadline.min(call::monotonic_ns().saturating_add(PATIENCE_NS));
-        let answer = sent.and_then(|()| receive_answer(spawner.socket, patience));
         answer.unwrap_or_else(|errno| {
-            // Only a process that an earlier command left running can have stopped or killed the spawner.
             self.kill_everything(0);
             Answer::failed(StartStep::Spawner, errno)
         })
+    }
+
+    fn ask_spawner(&mut self, received: &call::Received, deadline: u64, patience_ns: u64) -> Result<Answer, Errno> {
+        if self.spawner.is_none() {
+            self.spawn(false);
+        }
+        let spawner = self.spawner.ok_or(Errno(libc::ESRCH))?;
+        // One that a program stopped (`kill -STOP -1`) goes on; to any other this is nothing.
+        call::kill(spawner.pid, libc::SIGCONT);
+        let streams = &received.descriptors[..STREAMS];
+        call::send(spawner.socket, &self.packet.bytes()[..received.length], &[], streams)?;
+        receive_answer(spawner.socket, deadline.min(call::monotonic_ns().saturating_add(patience_ns)))
     }
 
     /// Waits for something to happen to the running program.
