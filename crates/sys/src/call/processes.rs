@@ -53,9 +53,11 @@ pub fn reap(wait: bool) -> Result<Option<Reaped>> {
 pub fn quiet_signals() {
     let all = u64::MAX;
     system_call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, ptr::null::<u8>(), 8);
+    // The kernel's struct sigaction (handler, flags, restorer, mask), all zero: SIG_DFL. Not by the C library, which refuses the
+    // two signals that it keeps for itself; we may have been started with those ignored too.
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL is a valid disposition; signals that cannot be changed are refused.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        system_call!(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null::<u8>(), 8);
     }
 }
 
