@@ -148,8 +148,11 @@ impl Signaller {
     /// Sends a signal. Without a running command nothing happens.
     ///
     /// # Errors
-    /// The sandbox is gone.
+    /// The sandbox is gone, or this is no signal (1 to 64, `signal(7)`).
     pub fn send(&self, signal: i32) -> io::Result<()> {
+        if !(1..=64).contains(&signal) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let request = Request { signal, ..Request::plain(RequestKind::Signal) };
         rustix::net::send(&self.0, &request.encode(), SendFlags::NOSIGNAL)?;
         Ok(())
@@ -250,7 +253,7 @@ impl Inner {
                 () = &mut patience => return Err(SandboxError::Died),
             }
         };
-        collector.drain().map_err(|error| SandboxError::setup("passing output on", error))?;
+        collector.drain().await.map_err(|error| SandboxError::setup("passing output on", error))?;
         Ok(self.outcome(&ended, collector))
     }
 
