@@ -203,6 +203,7 @@ impl Pool {
             let mut ready = self.0.ready.lock().await;
             ready.close();
             while let Ok(offer) = ready.try_recv() {
+                self.0.counts.idle.fetch_sub(1, Ordering::Relaxed);
                 drop(offer);
             }
         }
