@@ -39,9 +39,6 @@ pub(super) fn confine_spawner(policy: &Policy, machine: &Machine) -> Result<Vec<
     // Nothing to inherit where the kernel has no keys; the filter refuses them anyway.
     steps.push(Layer::IpcNamespace, false, Step::NewKeyring);
     steps.root(Step::SetUmask(0o022));
-    for (resource, value) in resource_limits(policy, machine) {
-        steps.layer(policy, Layer::ResourceLimits, Step::SetLimit { resource, value });
-    }
     if machine.privileged {
         let (uid, gid) = (policy.user.uid, policy.user.gid);
         steps.push(Layer::UserNamespace, true, Step::SetIds { uid, gid });
@@ -55,6 +52,10 @@ pub(super) fn confine_spawner(policy: &Policy, machine: &Machine) -> Result<Vec<
     steps.layer(policy, Layer::Privileges, Step::ClearCapabilities);
     if machine.landlock_version > 0 {
         landlock(policy, machine.landlock_version, &mut steps)?;
+    }
+    // Late, because the steps before open files.
+    for (resource, value) in resource_limits(policy, machine) {
+        steps.layer(policy, Layer::ResourceLimits, Step::SetLimit { resource, value });
     }
     steps.layer(policy, Layer::Seccomp, Step::InstallFilter);
     Ok(steps.0)
