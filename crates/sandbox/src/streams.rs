@@ -4,15 +4,19 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 use crate::command::{Output, Stdin};
 use crate::error::SandboxError;
 
 const CHUNK: usize = 64 * 1024;
+/// What a pipe takes in one piece, `PIPE_BUF` of `pipe(7)`.
+const PIPE_BUF: usize = 4096;
 
 /// A descriptor that says end of file and swallows everything.
 pub(crate) fn null() -> Result<OwnedFd, SandboxError> {
@@ -94,7 +98,55 @@ struct Stream {
 #[derive(Debug)]
 enum Destination {
     Memory(Vec<u8>),
-    Descriptor(OwnedFd),
+    Descriptor(Sink),
+}
+
+/// A descriptor of somebody else's that output goes to, at the pace of whoever reads it.
+#[derive(Debug)]
+struct Sink {
+    fd: OwnedFd,
+    /// A second handle, to wait for room; absent for what always has room, such as a file.
+    ready: Option<AsyncFd<OwnedFd>>,
+    /// What was read from the program and is not written yet. Until it is, no more is read.
+    pending: Vec<u8>,
+}
+
+impl Sink {
+    fn new(fd: OwnedFd) -> Result<Self, SandboxError> {
+        let copy = fd.try_clone().map_err(|error| SandboxError::setup("duplicating a descriptor", error))?;
+        // Files and some devices cannot be waited for, and need not be.
+        #[expect(deprecated, reason = "the replacement is unsafe, for handles whose descriptor changes; an OwnedFd's does not")]
+        let ready = AsyncFd::with_interest(copy, Interest::WRITABLE).ok();
+        Ok(Self { fd, ready, pending: Vec::new() })
+    }
+
+    /// Writes a part of what is pending. Cancelling loses nothing.
+    async fn write(&mut self) -> io::Result<()> {
+        let count = match &self.ready {
+            None => rustix::io::write(&self.fd, &self.pending)?,
+            Some(ready) => loop {
+                let mut guard = ready.writable().await?;
+                // The descriptor is shared with others, so it cannot be made non-blocking. A pipe with room at all takes this
+                // much at once.
+                let part = &self.pending[..self.pending.len().min(PIPE_BUF)];
+                let written = if has_room(&self.fd) { rustix::io::write(&self.fd, part) } else { Err(Errno::AGAIN) };
+                match written {
+                    Ok(count) => break count,
+                    Err(Errno::AGAIN) => guard.clear_ready(),
+                    Err(Errno::INTR) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            },
+        };
+        self.pending.drain(..count);
+        Ok(())
+    }
+}
+
+fn has_room(fd: &OwnedFd) -> bool {
+    let mut entries = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)];
+    // A hang-up or an error is for the write to tell.
+    rustix::event::poll(&mut entries, Some(&Timespec::default())).is_ok_and(|count| count > 0)
 }
 
 impl Collector {
@@ -103,9 +155,10 @@ impl Collector {
         let (theirs, streams) = match output {
             Output::Descriptors(stdout, stderr) => ([stdout, stderr], [None, None]),
             Output::Collect => Self::pipes([Destination::Memory(Vec::new()), Destination::Memory(Vec::new())])?,
-            Output::Forward(stdout, stderr) => {
-                Self::pipes([Destination::Descriptor(stdout), Destination::Descriptor(stderr)])?
-            }
+            Output::Forward(stdout, stderr) => Self::pipes([
+                Destination::Descriptor(Sink::new(stdout)?),
+                Destination::Descriptor(Sink::new(stderr)?),
+            ])?,
         };
         Ok((theirs, Self { streams, buffer: Vec::new(), left: limit, over: false }))
     }
@@ -123,55 +176,74 @@ impl Collector {
         self.over
     }
 
-    /// Takes one piece of output; never returns once there is none to come. Cancelling loses nothing.
+    /// Takes one piece of output, or hands one on; never returns once there is none to come. Cancelling loses nothing.
     pub(crate) async fn collect(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            self.buffer.resize(CHUNK, 0);
-        }
-        let [first, second] = &self.streams;
-        let index = tokio::select! {
-            ready = readable(first.as_ref()) => ready.map(|()| 0)?,
-            ready = readable(second.as_ref()) => ready.map(|()| 1)?,
+        let [first, second] = &mut self.streams;
+        let (index, wrote) = tokio::select! {
+            moved = moved(first) => (0, moved),
+            moved = moved(second) => (1, moved),
         };
-        let Some(stream) = &self.streams[index] else {
-            return Ok(());
-        };
-        match stream.pipe.try_read(&mut self.buffer) {
-            Ok(count) => self.take(index, count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
+        match wrote {
+            Moved::In => self.read(index, Receiver::try_read).map(drop),
+            Moved::Out(written) => self.check(index, written),
         }
     }
 
-    /// Takes what is in the pipes without waiting: the program has ended, and what it left behind does not count.
-    pub(crate) fn drain(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            self.buffer.resize(CHUNK, 0);
-        }
+    /// Takes what is in the pipes, without waiting for more: the program has ended, and what it left behind does not count. Waits
+    /// for whoever reads what is handed on.
+    pub(crate) async fn drain(&mut self) -> io::Result<()> {
+        // Past tokio, which learns of what is in a pipe a moment later.
+        let read = |pipe: &Receiver, into: &mut [u8]| Ok(rustix::io::read(pipe, into)?);
         for index in 0..2 {
-            // A process left behind could write for ever: what it writes counts like everything else, so this ends.
-            while let Some(stream) = self.streams[index].as_mut().filter(|stream| stream.open) {
-                match rustix::io::read(&stream.pipe, &mut self.buffer) {
-                    Ok(count) => self.take(index, count)?,
-                    Err(rustix::io::Errno::INTR) => {}
-                    Err(rustix::io::Errno::AGAIN) => break,
-                    Err(errno) => return Err(errno.into()),
-                }
-                if self.over {
-                    return Ok(());
+            loop {
+                self.flush(index).await?;
+                // A process left behind could write for ever: what it writes counts like everything else, so this ends.
+                if self.over || !self.read(index, read)? {
+                    break;
                 }
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, index: usize, count: usize) -> io::Result<()> {
-        let Some(stream) = self.streams[index].as_mut() else {
-            return Ok(());
+    async fn flush(&mut self, index: usize) -> io::Result<()> {
+        while let Some(Stream { to: Destination::Descriptor(sink), .. }) = &mut self.streams[index]
+            && !sink.pending.is_empty()
+        {
+            let written = sink.write().await;
+            self.check(index, written)?;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, index: usize, written: io::Result<()>) -> io::Result<()> {
+        match written {
+            // Nobody reads on: the program gets the same signal as it would without us.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.streams[index] = None;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Reads once, without waiting; whether there was something.
+    fn read(&mut self, index: usize, read: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>) -> io::Result<bool> {
+        if self.buffer.is_empty() {
+            self.buffer.resize(CHUNK, 0);
+        }
+        let Some(stream) = self.streams[index].as_mut().filter(|stream| stream.open) else {
+            return Ok(false);
+        };
+        let count = match read(&stream.pipe, &mut self.buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) => return Err(error),
         };
         if count == 0 {
             stream.open = false;
-            return Ok(());
+            return Ok(false);
         }
         let kept = usize::try_from(self.left).unwrap_or(usize::MAX).min(count);
         self.left -= kept as u64;
@@ -179,17 +251,9 @@ impl Collector {
         let bytes = &self.buffer[..kept];
         match &mut stream.to {
             Destination::Memory(memory) => memory.extend_from_slice(bytes),
-            Destination::Descriptor(fd) => {
-                if let Err(error) = write_all(fd, bytes) {
-                    if error.kind() != io::ErrorKind::BrokenPipe {
-                        return Err(error);
-                    }
-                    // Nobody reads on: the program gets the same signal as it would without us.
-                    self.streams[index] = None;
-                }
-            }
+            Destination::Descriptor(sink) => sink.pending.extend_from_slice(bytes),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What was collected.
@@ -202,26 +266,23 @@ impl Collector {
     }
 }
 
-async fn readable(stream: Option<&Stream>) -> io::Result<()> {
-    match stream {
-        Some(stream) if stream.open => stream.pipe.readable().await,
-        _ => std::future::pending().await,
-    }
+/// What can be done with a stream next.
+enum Moved {
+    /// There is something to read.
+    In,
+    /// A part of what was pending is written.
+    Out(io::Result<()>),
 }
 
-/// Writes everything, also to a descriptor that its owner has made non-blocking (a terminal shared with a shell).
-fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(fd, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                rustix::event::poll(&mut [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)], None)?;
-            }
-            Err(errno) => return Err(errno.into()),
-        }
+async fn moved(stream: &mut Option<Stream>) -> Moved {
+    match stream {
+        Some(Stream { to: Destination::Descriptor(sink), .. }) if !sink.pending.is_empty() => Moved::Out(sink.write().await),
+        Some(Stream { pipe, open: true, .. }) => match pipe.readable().await {
+            Ok(()) => Moved::In,
+            Err(error) => Moved::Out(Err(error)),
+        },
+        _ => std::future::pending().await,
     }
-    Ok(())
 }
 
 /// Reads a short text to its end, without blocking longer than its writer lives.
