@@ -158,3 +158,21 @@ pub(super) fn made_up(policy: &Policy) -> Vec<(&'static str, String)> {
 pub(super) fn exists(path: &str) -> bool {
     Path::new("/").join(path).exists()
 }
+
+/// What is written to `/proc/<pid>/timens_offsets` (`time_namespaces(7)`) so that clocks inside start from zero now: they then
+/// tell how long there have been sandboxes, and not how long the host has been up.
+pub(super) fn clock_offsets() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let uptime = read("/proc/uptime");
+    let seconds = |text: &str| text.split(['.', ' ']).next().and_then(|seconds| seconds.parse::<i64>().ok()).unwrap_or(0);
+    let boot = seconds(&uptime);
+    // Without the time that the host was suspended.
+    let monotonic = i64::try_from(belljar_sys::call::monotonic_ns() / 1_000_000_000).unwrap_or(0);
+    // Offsets count from the host's clocks, and we may be in a time namespace ourselves.
+    let own = read("/proc/self/timens_offsets");
+    let own = |clock: &str| {
+        let line = own.lines().find_map(|line| line.strip_prefix(clock));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<i64>().ok()).unwrap_or(0)
+    };
+    format!("monotonic {} 0\nboottime {} 0\n", own("monotonic") - monotonic, own("boottime") - boot)
+}

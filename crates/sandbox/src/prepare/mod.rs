@@ -79,7 +79,7 @@ impl Prepared {
             seccomp::compile(&seccomp::standard()).instructions
         };
         Ok(Self {
-            namespaces: namespaces(policy, machine),
+            namespaces: namespaces(policy),
             init,
             layer: world::layer(policy, machine)?,
             world: world::world(policy, reuse)?,
@@ -137,7 +137,7 @@ fn describe(step: &Step<CString>) -> String {
     }
 }
 
-fn namespaces(policy: &Policy, machine: &Machine) -> u64 {
+fn namespaces(policy: &Policy) -> u64 {
     let mut flags = 0;
     let all = [
         (Layer::UserNamespace, libc::CLONE_NEWUSER),
@@ -153,9 +153,6 @@ fn namespaces(policy: &Policy, machine: &Machine) -> u64 {
     }
     if policy.network == Network::None && policy.strictness(Layer::NetworkNamespace) != Strictness::Off {
         flags |= libc::CLONE_NEWNET;
-    }
-    if machine.time_namespace && policy.strictness(Layer::TimeNamespace) != Strictness::Off {
-        flags |= libc::CLONE_NEWTIME;
     }
     u64::from(flags.unsigned_abs())
 }

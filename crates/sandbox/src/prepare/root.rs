@@ -147,6 +147,13 @@ impl Root {
     ) -> Result<(Vec<Source>, Self), SandboxError> {
         let mut root = Self { steps: Steps::default() };
         let steps = &mut root.steps;
+        if machine.time_namespace {
+            // For the children of the init, which are all that is run: its offsets must be written before the first is there,
+            // and while `/proc` is the host's.
+            steps.layer(policy, Layer::TimeNamespace, Step::Unshare(libc::CLONE_NEWTIME));
+            let (path, content) = (text("/proc/self/timens_offsets")?, text(host::clock_offsets())?);
+            steps.layer(policy, Layer::TimeNamespace, Step::WriteFile { path, content });
+        }
         steps.root(Step::MakeMountsPrivate);
         for tree in &sources.trees {
             let path = path_text(&tree.source)?;
