@@ -85,6 +85,9 @@ impl Launch {
             Some(group) => group.counters().map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?,
             None => cgroup::Counters::default(),
         };
+        let entrances = group.as_ref().map_or(Ok(Vec::new()), Group::entrances);
+        let entrances = entrances.map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?;
+        let join: Vec<_> = entrances.iter().map(AsRawFd::as_raw_fd).collect();
         let trees = open_sources(witness, &prepared.sources, policy, number)?;
         let mut slots = Slots::EMPTY;
         for (source, tree) in prepared.sources.iter().zip(&trees) {
@@ -100,6 +103,7 @@ impl Launch {
             world: &prepared.world,
             drop: &prepared.drop,
             filter: &prepared.filter,
+            join: &join,
             counters: report::counters(&counters),
             slots,
             layer_slot: slot::LAYER,
@@ -165,7 +169,7 @@ impl Launch {
         }
         if let Some(group) = group {
             group
-                .attach(pid.as_raw_nonzero().get())
+                .attach_rest(pid.as_raw_nonzero().get())
                 .map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?;
         }
         if self.machine.privileged {

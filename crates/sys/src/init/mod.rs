@@ -48,6 +48,8 @@ pub struct Setup<'a, S> {
     pub drop: &'a [Entry<S>],
     /// The seccomp filter.
     pub filter: &'a [Instruction],
+    /// Files that the init writes `0` to in order to join its control groups.
+    pub join: &'a [Fd],
     /// Counters.
     pub counters: Counters,
     /// Descriptors that the plans begin with.
@@ -130,6 +132,10 @@ impl<S: AsRef<CStr>> Init<'_, S> {
 
     fn prepare<'b>(setup: &'b Setup<'b, S>, socket: Fd) -> Result<Init<'b, S>, Errno> {
         let counters = &setup.counters;
+        // Before anything is used that a limit counts.
+        for &file in setup.join {
+            call::write(file, b"0")?;
+        }
         let mut keep = [-1; plan::SLOTS + 6];
         keep[..plan::SLOTS].copy_from_slice(&setup.slots.0);
         keep[plan::SLOTS..].copy_from_slice(&[
