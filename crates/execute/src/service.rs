@@ -281,6 +281,17 @@ impl Service {
         self.0.pool.status()
     }
 
+    /// How many saved environments there are, and how many bytes their archives take on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError::Store`].
+    pub async fn stored(&self) -> Result<(u64, u64), ExecuteError> {
+        let environments = &self.0.environments;
+        let counted = tokio::try_join!(environments.count(), environments.total_bytes());
+        counted.map_err(ExecuteError::Store)
+    }
+
     /// Whether requests can be served. External libraries are no condition: programs that need them say so themselves.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ pub(crate) trait Backend: Clone + Send + Sync + 'static {
     fn limits(&self) -> BackendLimits;
 
     /// What the operator watches.
-    fn gauges(&self) -> Gauges;
+    fn gauges(&self) -> impl Future<Output = Gauges> + Send;
 
     /// Whether an execution could begin now.
     fn ready(&self) -> Result<(), NotReady>;
@@ -80,6 +80,8 @@ pub(crate) struct Gauges {
     pub(crate) preparing: usize,
     /// Requests that wait for a sandbox.
     pub(crate) waiting: usize,
+    /// Saved environments and the bytes of their archives; absent when the store did not answer.
+    pub(crate) stored: Option<(u64, u64)>,
 }
 
 impl Backend for Service {
@@ -125,9 +127,14 @@ impl Backend for Service {
         BackendLimits { cpu_time: settings.sandbox.cpu_time, upload_bytes: settings.max_upload.bytes() }
     }
 
-    fn gauges(&self) -> Gauges {
+    async fn gauges(&self) -> Gauges {
+        let stored = self.stored().await;
+        if let Err(error) = &stored {
+            tracing::warn!(error = %error, "saved environments cannot be counted");
+        }
         let pool = self.pool();
-        Gauges { idle: pool.idle, busy: pool.busy, preparing: pool.preparing, waiting: pool.waiting }
+        let (idle, busy, preparing, waiting) = (pool.idle, pool.busy, pool.preparing, pool.waiting);
+        Gauges { idle, busy, preparing, waiting, stored: stored.ok() }
     }
 
     fn ready(&self) -> Result<(), NotReady> {

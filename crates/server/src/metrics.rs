@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     executions: Family<OutcomeLabel, Counter>,
     sandboxes: Family<StateLabel, Gauge>,
     waiting: Gauge,
+    environments: Gauge,
+    environment_bytes: Gauge,
     /// Open connections.
     pub(crate) connections: Gauge,
     /// Requests without a valid key.
@@ -69,6 +71,8 @@ impl Metrics {
             executions: Family::default(),
             sandboxes: Family::default(),
             waiting: Gauge::default(),
+            environments: Gauge::default(),
+            environment_bytes: Gauge::default(),
             connections: Gauge::default(),
             refused_keys: Counter::default(),
             registry: Registry::default(),
@@ -84,6 +88,12 @@ impl Metrics {
         registry.register("executions", "Executions by how their last command ended", metrics.executions.clone());
         registry.register("sandboxes", "Sandboxes of the pool by state", metrics.sandboxes.clone());
         registry.register("waiting_requests", "Executions that wait for a sandbox", metrics.waiting.clone());
+        registry.register("environments", "Saved environments", metrics.environments.clone());
+        registry.register(
+            "environments_bytes",
+            "Disk space of the archives of saved environments",
+            metrics.environment_bytes.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -127,6 +137,10 @@ impl Metrics {
             self.sandboxes.get_or_create(&StateLabel { state }).set(signed(number));
         }
         self.waiting.set(signed(gauges.waiting));
+        if let Some((environments, bytes)) = gauges.stored {
+            self.environments.set(signed(environments));
+            self.environment_bytes.set(signed(bytes));
+        }
         let mut printed = String::new();
         // Writing to a string cannot fail.
         let _ = text::encode(&mut printed, &self.registry);
@@ -134,8 +148,8 @@ impl Metrics {
     }
 }
 
-fn signed(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+fn signed(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }
 
 fn method_label(method: &Method) -> &'static str {
@@ -179,7 +193,7 @@ mod tests {
         metrics.answered("unknown", &Method::from_bytes(b"BREW").unwrap(), StatusCode::NOT_FOUND, Duration::ZERO);
         metrics.abandoned("execute", &Method::POST);
         metrics.executed(Err(&ExecuteError::Busy { retry_after: Duration::from_secs(1) }));
-        let printed = metrics.print(Gauges { busy: 2, ..Gauges::default() });
+        let printed = metrics.print(Gauges { busy: 2, stored: Some((7, 4096)), ..Gauges::default() });
         for line in [
             "belljar_http_requests_total{route=\"execute\",method=\"POST\",status=\"2xx\"} 1",
             "belljar_http_requests_total{route=\"unknown\",method=\"other\",status=\"4xx\"} 1",
@@ -189,6 +203,8 @@ mod tests {
             "belljar_sandboxes{state=\"busy\"} 2",
             "belljar_sandboxes{state=\"idle\"} 0",
             "belljar_waiting_requests 0",
+            "belljar_environments 7",
+            "belljar_environments_bytes 4096",
         ] {
             assert!(printed.lines().any(|printed| printed == line), "{line} in\n{printed}");
         }

@@ -163,7 +163,7 @@ impl<B: Backend> Site<B> {
                 Err(reason) => status_line(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string()),
             },
             Target::Metrics => {
-                let printed = self.metrics.print(self.backend.gauges());
+                let printed = self.metrics.print(self.backend.gauges().await);
                 with_body(StatusCode::OK, HeaderValue::from_static(metrics::CONTENT_TYPE), full(printed))
             }
         }

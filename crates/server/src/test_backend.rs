@@ -193,7 +193,7 @@ impl Backend for TestBackend {
         BackendLimits { cpu_time: None, upload_bytes: 1000 }
     }
 
-    fn gauges(&self) -> Gauges {
+    async fn gauges(&self) -> Gauges {
         Gauges { idle: 3, busy: 1, ..Gauges::default() }
     }
 
