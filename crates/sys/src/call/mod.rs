@@ -8,6 +8,7 @@ mod descriptors;
 mod identity;
 mod mounts;
 mod processes;
+mod settings;
 mod sockets;
 
 use core::ffi::{c_int, c_long};
@@ -20,6 +21,7 @@ pub use descriptors::*;
 pub use identity::*;
 pub use mounts::*;
 pub use processes::*;
+pub use settings::*;
 pub use sockets::*;
 
 /// Result of a system call.

@@ -2,6 +2,7 @@
 
 mod counters;
 mod end;
+mod lasting;
 mod run;
 mod world;
 
@@ -107,6 +108,9 @@ struct Init<'a, S> {
     missing: Missing,
     spawner: Option<Spawner>,
     world: Option<World>,
+    /// The IPC namespace of the run before, until it is emptied.
+    former_ipc: Fd,
+    lasting: Option<lasting::Lasting>,
     used: Used,
     cpus: u64,
 }
@@ -166,6 +170,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             missing: Missing::default(),
             spawner: None,
             world: None,
+            former_ipc: -1,
+            lasting: None,
             used: Used::default(),
             cpus: call::usable_cpus(),
         })
@@ -173,7 +179,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
 
     fn serve(&mut self) -> ! {
         loop {
-            let ready = call::poll([self.socket, self.child_events], None).unwrap_or(0);
+            let ready = self.watch(None);
             if ready & 2 != 0 {
                 self.reap_ended(0);
             }
@@ -199,6 +205,16 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 RequestKind::Signal | RequestKind::Kill => {}
                 RequestKind::Begin => call::exit(0),
             }
+        }
+    }
+
+    /// Waits for a request (1) or the end of a child (2).
+    fn watch(&self, timeout_ns: Option<u64>) -> u32 {
+        match call::poll([self.socket, self.child_events], timeout_ns) {
+            Ok(ready) => ready,
+            Err(Errno(libc::EINTR)) => 0,
+            // A program with our user id has taken our limit of open files away: deaf, there is nothing left but to end.
+            Err(_) => call::exit(1),
         }
     }
 

@@ -112,7 +112,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             timeout = timeout.min((left / self.cpus).max(MIN_CPU_CHECK_NS));
         }
         let timeout = (timeout < u64::MAX / 2).then_some(timeout);
-        let ready = call::poll([self.socket, self.child_events], timeout).unwrap_or(0);
+        let ready = self.watch(timeout);
         if ready & 1 != 0 {
             match self.receive() {
                 Some((Request { kind: RequestKind::Signal, signal, .. }, _)) => call::kill(-program, signal),

@@ -20,8 +20,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
         if let Some(world) = self.world.take() {
             call::close(world.mounts);
-            call::close(world.ipc);
+            self.former_ipc = world.ipc;
         }
+        self.restore_lasting();
         self.slots.close(self.setup.layer_slot);
         // The first program has the same process id in every run.
         let last_pid = self.slots.get(self.setup.last_pid_slot);
@@ -33,6 +34,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             give_up(self.socket, phase::LAYER, failure);
         }
         self.spawn(true);
+        call::close(core::mem::replace(&mut self.former_ipc, -1));
     }
 
     /// Forks a spawner, into a new world or into the one that is there.
@@ -67,6 +69,11 @@ impl<S: AsRef<CStr>> Init<'_, S> {
 
     fn become_spawner(&mut self, socket: Fd, fresh: bool) -> ! {
         call::close(self.socket);
+        // Never the host's: without a namespace of its own there is nothing to empty.
+        let own_ipc = self.owns(libc::CLONE_NEWIPC) && self.former_ipc >= 0;
+        if own_ipc && call::set_namespace(self.former_ipc, libc::CLONE_NEWIPC).is_ok() {
+            call::remove_ipc_objects();
+        }
         let mut missing = self.missing;
         let mut world = World { mounts: -1, ipc: -1 };
         let entered = match self.world {
