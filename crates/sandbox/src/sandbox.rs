@@ -46,6 +46,19 @@ pub(crate) struct Inner {
     pub(crate) busy: bool,
     /// Made by this process, which therefore cleans up.
     _alone: Option<Alone>,
+    /// Made by the launcher, which cleans up.
+    _process: Option<Process>,
+}
+
+/// The init of a sandbox. It ends by itself when its socket closes; killed, it also ends when a program has found a way to keep it
+/// from that.
+#[derive(Debug)]
+struct Process(OwnedFd);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = rustix::process::pidfd_send_signal(&self.0, rustix::process::Signal::KILL);
+    }
 }
 
 #[derive(Debug)]
@@ -76,6 +89,7 @@ impl Sandbox {
             layers: layers.into(),
             busy: false,
             _alone: Some(alone),
+            _process: None,
         };
         Ok(Self { inner: Some(inner), home: None })
     }
@@ -162,8 +176,14 @@ impl Signaller {
 impl Inner {
     pub(crate) fn new(handed: Handed, policy: Arc<Policy>) -> Result<Self, SandboxError> {
         let Handed { socket, pidfd, layers } = handed;
-        drop(pidfd);
-        Ok(Self { socket: InitSocket::new(socket)?, policy, layers: layers.into(), busy: false, _alone: None })
+        Ok(Self {
+            socket: InitSocket::new(socket)?,
+            policy,
+            layers: layers.into(),
+            busy: false,
+            _alone: None,
+            _process: Some(Process(pidfd)),
+        })
     }
 
     /// A request that is answered by `Ready`.

@@ -115,7 +115,10 @@ impl Sink {
     fn new(fd: OwnedFd) -> Result<Self, SandboxError> {
         let copy = fd.try_clone().map_err(|error| SandboxError::setup("duplicating a descriptor", error))?;
         // Files and some devices cannot be waited for, and need not be.
-        #[expect(deprecated, reason = "the replacement is unsafe, for handles whose descriptor changes; an OwnedFd's does not")]
+        #[expect(
+            deprecated,
+            reason = "the replacement is unsafe, for handles whose descriptor changes; an OwnedFd's does not"
+        )]
         let ready = AsyncFd::with_interest(copy, Interest::WRITABLE).ok();
         Ok(Self { fd, ready, pending: Vec::new() })
     }
@@ -155,10 +158,9 @@ impl Collector {
         let (theirs, streams) = match output {
             Output::Descriptors(stdout, stderr) => ([stdout, stderr], [None, None]),
             Output::Collect => Self::pipes([Destination::Memory(Vec::new()), Destination::Memory(Vec::new())])?,
-            Output::Forward(stdout, stderr) => Self::pipes([
-                Destination::Descriptor(Sink::new(stdout)?),
-                Destination::Descriptor(Sink::new(stderr)?),
-            ])?,
+            Output::Forward(stdout, stderr) => {
+                Self::pipes([Destination::Descriptor(Sink::new(stdout)?), Destination::Descriptor(Sink::new(stderr)?)])?
+            }
         };
         Ok((theirs, Self { streams, buffer: Vec::new(), left: limit, over: false }))
     }
@@ -276,7 +278,9 @@ enum Moved {
 
 async fn moved(stream: &mut Option<Stream>) -> Moved {
     match stream {
-        Some(Stream { to: Destination::Descriptor(sink), .. }) if !sink.pending.is_empty() => Moved::Out(sink.write().await),
+        Some(Stream { to: Destination::Descriptor(sink), .. }) if !sink.pending.is_empty() => {
+            Moved::Out(sink.write().await)
+        }
         Some(Stream { pipe, open: true, .. }) => match pipe.readable().await {
             Ok(()) => Moved::In,
             Err(error) => Moved::Out(Err(error)),

@@ -164,7 +164,8 @@ pub(super) fn exists(path: &str) -> bool {
 pub(super) fn clock_offsets() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let uptime = read("/proc/uptime");
-    let seconds = |text: &str| text.split(['.', ' ']).next().and_then(|seconds| seconds.parse::<i64>().ok()).unwrap_or(0);
+    let seconds =
+        |text: &str| text.split(['.', ' ']).next().and_then(|seconds| seconds.parse::<i64>().ok()).unwrap_or(0);
     let boot = seconds(&uptime);
     // Without the time that the host was suspended.
     let monotonic = i64::try_from(belljar_sys::call::monotonic_ns() / 1_000_000_000).unwrap_or(0);
