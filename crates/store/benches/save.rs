@@ -22,10 +22,7 @@ fn main() {
         .find(|argument| !argument.starts_with("--"))
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     let place = tempfile::tempdir_in(&parent).expect("the directory can be written to");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("the runtime starts");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the runtime starts");
     floor(place.path());
     for savers in [1, 4, 16] {
         let path = place.path().join(savers.to_string());
@@ -39,10 +36,7 @@ fn floor(place: &Path) {
     let log = File::create(place.join("log")).expect("is made");
     (&log).write_all(&vec![0; SIZE * SAVES]).expect("writes");
     log.sync_all().expect("syncs");
-    let mut overwrite = File::options()
-        .write(true)
-        .open(place.join("log"))
-        .expect("opens");
+    let mut overwrite = File::options().write(true).open(place.join("log")).expect("opens");
     let [mut file_sync, mut directory_sync, mut log_sync] = [const { Vec::new() }; 3];
     for number in 0..SAVES {
         let temporary = place.join("temporary");
@@ -83,14 +77,8 @@ async fn saves(path: &Path, savers: usize) {
     }
     let times: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     let per_second = SAVES as f64 / begun.elapsed().as_secs_f64();
-    report(
-        &format!("blob, {savers} at a time"),
-        times.iter().map(|time| time.0).collect(),
-    );
-    report(
-        &format!("save, {savers} at a time"),
-        times.iter().map(|time| time.1).collect(),
-    );
+    report(&format!("blob, {savers} at a time"), times.iter().map(|time| time.0).collect());
+    report(&format!("save, {savers} at a time"), times.iter().map(|time| time.1).collect());
     println!("{:>34}  {per_second:.0} per second", "");
     environments.close().await;
 }
@@ -109,10 +97,5 @@ fn timed(work: impl FnOnce()) -> Duration {
 fn report(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    println!(
-        "{what:>34}  p50 {:.3} ms  p90 {:.3} ms  p99 {:.3} ms",
-        at(50),
-        at(90),
-        at(99)
-    );
+    println!("{what:>34}  p50 {:.3} ms  p90 {:.3} ms  p99 {:.3} ms", at(50), at(90), at(99));
 }

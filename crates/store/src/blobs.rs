@@ -51,12 +51,7 @@ impl Blobs {
         }
         sync_directory(&root)?;
         tempfile::tempfile_in(&incoming).map_err(StoreError::file("write to", &incoming))?;
-        Ok(Self(Arc::new(Shared {
-            root,
-            incoming,
-            pins: Arc::default(),
-            _lock: lock,
-        })))
+        Ok(Self(Arc::new(Shared { root, incoming, pins: Arc::default(), _lock: lock })))
     }
 
     /// Starts a blob of at most `limit` bytes.
@@ -72,10 +67,7 @@ impl Blobs {
     /// [`StoreError::Missing`] if there is none, [`StoreError::File`] if it cannot be read.
     pub async fn open_blob(&self, blob: &BlobId) -> Result<File, StoreError> {
         let (path, blob) = (self.path(blob), *blob);
-        on_blocking_thread(move || {
-            File::open(&path).map_err(|error| missing_or("open", path, blob, error))
-        })
-        .await
+        on_blocking_thread(move || File::open(&path).map_err(|error| missing_or("open", path, blob, error))).await
     }
 
     /// Size of a blob in bytes.
@@ -100,17 +92,11 @@ impl Blobs {
     ///
     /// [`StoreError::File`] if it cannot be removed.
     pub async fn remove(&self, blob: &BlobId) -> Result<bool, StoreError> {
-        Ok(self
-            .remove_condemned(self.0.pins.condemn(vec![*blob]))
-            .await?
-            > 0)
+        Ok(self.remove_condemned(self.0.pins.condemn(vec![*blob])).await? > 0)
     }
 
     /// Removes condemned blobs, and counts those that were there.
-    pub(crate) async fn remove_condemned(
-        &self,
-        mut condemned: Condemned,
-    ) -> Result<u64, StoreError> {
+    pub(crate) async fn remove_condemned(&self, mut condemned: Condemned) -> Result<u64, StoreError> {
         if condemned.blobs().is_empty() {
             return Ok(0);
         }
@@ -149,10 +135,7 @@ impl Blobs {
             for entry in entries {
                 let entry = entry.map_err(StoreError::file("list", &directory))?;
                 let name = entry.file_name();
-                let Some(blob) = name
-                    .to_str()
-                    .and_then(|rest| format!("{first}{rest}").parse().ok())
-                else {
+                let Some(blob) = name.to_str().and_then(|rest| format!("{first}{rest}").parse().ok()) else {
                     tracing::warn!(path = %entry.path().display(), "a file among the blobs is none of ours: left alone");
                     continue;
                 };

@@ -16,11 +16,7 @@ use crate::{DataDirectory, StoreError, durable};
 
 const FILE: &str = "belljar.sqlite";
 /// All schemas so far, oldest first. One that was ever released is never changed: its checksum is in the databases.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "environment",
-    include_str!("../migrations/0001_environment.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "environment", include_str!("../migrations/0001_environment.sql"))];
 /// How long to wait for another connection's write: far longer than any of ours takes, far shorter than a client waits.
 const BUSY: Duration = Duration::from_secs(5);
 /// Connections that read. A read takes some microseconds, and never waits for a write (WAL).
@@ -41,12 +37,7 @@ impl Database {
     pub(crate) async fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
         let path = directory.path().join(FILE);
         // SQLite would give it the permissions of the umask; its other files get those of this one.
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-        {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(StoreError::file("make", &path)(error));
             }
@@ -60,17 +51,10 @@ impl Database {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         // Connections to a local file do not go stale: neither tested at each use nor renewed.
-        let pool = || {
-            SqlitePoolOptions::new()
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-        };
+        let pool = || SqlitePoolOptions::new().test_before_acquire(false).idle_timeout(None).max_lifetime(None);
         let database = Self {
             writer: pool().max_connections(1).connect_lazy_with(options.clone()),
-            readers: pool()
-                .max_connections(READERS)
-                .connect_lazy_with(options.pragma("query_only", "on")),
+            readers: pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "on")),
             path: Arc::new(path),
             _directory: directory.clone(),
         };
@@ -81,35 +65,15 @@ impl Database {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         let migrations = MIGRATIONS.map(|(version, name, sql)| {
-            Migration::new(
-                version,
-                name.into(),
-                MigrationType::Simple,
-                SqlStr::from_static(sql),
-                false,
-            )
+            Migration::new(version, name.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
         });
         let migrator = Migrator::with_migrations(migrations.into());
-        let known = migrator
-            .iter()
-            .map(|migration| migration.version)
-            .max()
-            .unwrap_or(0);
-        let found = self
-            .schema_version()
-            .await
-            .map_err(self.failed("read the schema version"))?;
+        let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let found = self.schema_version().await.map_err(self.failed("read the schema version"))?;
         if found > known {
-            return Err(StoreError::Newer {
-                path: self.path.to_path_buf(),
-                found,
-                known,
-            });
+            return Err(StoreError::Newer { path: self.path.to_path_buf(), found, known });
         }
-        migrator
-            .run(&self.writer)
-            .await
-            .map_err(|error| self.error("update the schema", "", error))
+        migrator.run(&self.writer).await.map_err(|error| self.error("update the schema", "", error))
     }
 
     /// The newest schema that was put into this database; 0 in a new one.
@@ -122,9 +86,7 @@ impl Database {
         if !made {
             return Ok(0);
         }
-        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-            .fetch_one(&self.writer)
-            .await
+        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations").fetch_one(&self.writer).await
     }
 
     /// For `map_err`: the database's answer to a step.
@@ -139,12 +101,7 @@ impl Database {
         advice: &'static str,
         source: impl Error + Send + Sync + 'static,
     ) -> StoreError {
-        StoreError::Database {
-            step,
-            path: self.path.to_path_buf(),
-            advice,
-            source: Box::new(source),
-        }
+        StoreError::Database { step, path: self.path.to_path_buf(), advice, source: Box::new(source) }
     }
 
     /// Writes what is left in the log into the database and closes all connections.
@@ -156,15 +113,11 @@ impl Database {
 
 /// What to do about the errors of SQLite that have one usual cause (sqlite.org/rescode.html).
 fn advice(error: &sqlx::Error) -> &'static str {
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code()?.parse::<u32>().ok());
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     // The low byte of an extended code is the primary one.
     match code.map(|code| code & 0xff) {
         Some(5) => ": another program has locked it; close it",
-        Some(8) => {
-            ": it cannot be written; check its owner and that its file system is mounted writable"
-        }
+        Some(8) => ": it cannot be written; check its owner and that its file system is mounted writable",
         Some(11 | 26) => ": it is damaged; restore it from a backup",
         Some(13) => ": free space on its file system, or move the data directory to a larger one",
         _ => "",

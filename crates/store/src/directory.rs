@@ -46,9 +46,7 @@ impl DataDirectory {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         make_directory(path)?;
-        let path = path
-            .canonicalize()
-            .map_err(StoreError::file("find", path))?;
+        let path = path.canonicalize().map_err(StoreError::file("find", path))?;
         warn_of_other_readers(&path)?;
         let lock = take_lock(&path)?;
 
@@ -62,10 +60,7 @@ impl DataDirectory {
             tempfile::tempfile_in(directory).map_err(StoreError::file("write to", directory))?;
         }
         durable::sync_directory(&path)?;
-        Ok(Self {
-            path: Arc::new(path),
-            blobs,
-        })
+        Ok(Self { path: Arc::new(path), blobs })
     }
 
     /// The directory, as an absolute path without symbolic links.
@@ -101,11 +96,7 @@ impl DataDirectory {
 
 /// Makes a directory, and those above it, for this user alone.
 pub(crate) fn make_directory(path: &Path) -> Result<(), StoreError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(StoreError::file("make directory", path))
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StoreError::file("make directory", path))
 }
 
 /// Makes the directory of libraries, where it is missing. Programs of other users read it, through a mount of a sandbox; on the
@@ -136,9 +127,7 @@ pub(crate) fn empty_directory(path: &Path) -> Result<(), StoreError> {
 }
 
 fn warn_of_other_readers(path: &Path) -> Result<(), StoreError> {
-    let mode = fs::metadata(path)
-        .map_err(StoreError::file("look at", path))?
-        .mode();
+    let mode = fs::metadata(path).map_err(StoreError::file("look at", path))?.mode();
     if mode & 0o077 != 0 {
         tracing::warn!(
             path = %path.display(),
@@ -154,9 +143,7 @@ fn warn_of_other_readers(path: &Path) -> Result<(), StoreError> {
 fn take_lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join("lock");
     let failed = |step| StoreError::file(step, &path);
-    let foreign = || StoreError::Foreign {
-        path: directory.to_owned(),
-    };
+    let foreign = || StoreError::Foreign { path: directory.to_owned() };
     // In this order: another process that makes this directory at the same moment makes the lock first.
     if !is_empty(directory)? && !path.try_exists().map_err(failed("look at"))? {
         return Err(foreign());
@@ -182,10 +169,7 @@ fn take_lock(directory: &Path) -> Result<File, StoreError> {
         Err(Errno::WOULDBLOCK) => {
             return Err(StoreError::Locked {
                 path: directory.to_owned(),
-                holder: text
-                    .split_whitespace()
-                    .last()
-                    .and_then(|pid| pid.parse().ok()),
+                holder: text.split_whitespace().last().and_then(|pid| pid.parse().ok()),
             });
         }
         Err(errno) => return Err(failed("lock")(errno.into())),
@@ -200,11 +184,7 @@ fn take_lock(directory: &Path) -> Result<File, StoreError> {
 /// Nothing in it that we could destroy: we remove what we find in `spool/`, and `/var` has one.
 fn is_empty(directory: &Path) -> Result<bool, StoreError> {
     let entries = fs::read_dir(directory).map_err(StoreError::file("list", directory))?;
-    let names: io::Result<Vec<_>> = entries
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect();
+    let names: io::Result<Vec<_>> = entries.map(|entry| entry.map(|entry| entry.file_name())).collect();
     let names = names.map_err(StoreError::file("list", directory))?;
-    Ok(names
-        .iter()
-        .all(|name| HARMLESS.iter().any(|harmless| name == harmless)))
+    Ok(names.iter().all(|name| HARMLESS.iter().any(|harmless| name == harmless)))
 }

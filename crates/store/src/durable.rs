@@ -7,9 +7,7 @@ use crate::StoreError;
 
 /// Makes the names in a directory durable. (A file's own `fsync` does not: see NOTES in `fsync(2)`.)
 pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    File::open(path)
-        .and_then(|directory| directory.sync_all())
-        .map_err(StoreError::file("sync", path))
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(StoreError::file("sync", path))
 }
 
 /// Does blocking work on a thread that may block. The work is done to its end even if nobody waits for it any more.
@@ -20,9 +18,7 @@ pub(crate) async fn on_blocking_thread<T: Send + 'static>(
 }
 
 /// The result of blocking work. A panic in it goes on here.
-pub(crate) fn settled<T>(
-    result: Result<Result<T, StoreError>, tokio::task::JoinError>,
-) -> Result<T, StoreError> {
+pub(crate) fn settled<T>(result: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Result<T, StoreError> {
     match result {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {

@@ -65,10 +65,7 @@ impl Environments {
     /// [`StoreError::Newer`] if a newer version has changed the tables, [`StoreError::Database`] and [`StoreError::File`] if
     /// they cannot be opened.
     pub async fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
-        let environments = Self {
-            database: Database::open(directory).await?,
-            blobs: directory.blobs().clone(),
-        };
+        let environments = Self { database: Database::open(directory).await?, blobs: directory.blobs().clone() };
         environments.reconcile().await?;
         Ok(environments)
     }
@@ -86,11 +83,7 @@ impl Environments {
     ///
     /// [`StoreError::Database`] if the row cannot be written. If this is dropped before it is done, the environment may exist
     /// until it expires, under a name that nobody knows.
-    pub async fn save(
-        &self,
-        blob: StoredBlob,
-        lifetime: Duration,
-    ) -> Result<Environment, StoreError> {
+    pub async fn save(&self, blob: StoredBlob, lifetime: Duration) -> Result<Environment, StoreError> {
         debug_assert!(blob.is_of(&self.blobs), "a blob of another data directory");
         let created = whole_microseconds(Timestamp::now());
         let environment = Environment {
@@ -102,18 +95,16 @@ impl Environments {
                 .and_then(|lifetime| created.checked_add(lifetime))
                 .map_or(LATEST, whole_microseconds),
         };
-        sqlx::query(
-            "INSERT INTO environment (id, blob, size, created, expires) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(id_bytes(&environment.id))
-        .bind(blob_bytes(&environment.blob))
-        // A file of 2^63 bytes does not exist on Linux.
-        .bind(environment.size.cast_signed())
-        .bind(environment.created.as_microsecond())
-        .bind(environment.expires.as_microsecond())
-        .execute(&self.database.writer)
-        .await
-        .map_err(self.database.failed("save an environment"))?;
+        sqlx::query("INSERT INTO environment (id, blob, size, created, expires) VALUES (?, ?, ?, ?, ?)")
+            .bind(id_bytes(&environment.id))
+            .bind(blob_bytes(&environment.blob))
+            // A file of 2^63 bytes does not exist on Linux.
+            .bind(environment.size.cast_signed())
+            .bind(environment.created.as_microsecond())
+            .bind(environment.expires.as_microsecond())
+            .execute(&self.database.writer)
+            .await
+            .map_err(self.database.failed("save an environment"))?;
         blob.release_named();
         Ok(environment)
     }
@@ -125,15 +116,13 @@ impl Environments {
     /// [`StoreError::Database`] if it cannot be read.
     pub async fn get(&self, id: &EnvironmentId) -> Result<Option<Environment>, StoreError> {
         let failed = self.database.failed("look up an environment");
-        sqlx::query(
-            "SELECT id, blob, size, created, expires FROM environment WHERE id = ? AND expires > ?",
-        )
-        .bind(id_bytes(id))
-        .bind(Timestamp::now().as_microsecond())
-        .fetch_optional(&self.database.readers)
-        .await
-        .and_then(|row| row.as_ref().map(environment_of).transpose())
-        .map_err(failed)
+        sqlx::query("SELECT id, blob, size, created, expires FROM environment WHERE id = ? AND expires > ?")
+            .bind(id_bytes(id))
+            .bind(Timestamp::now().as_microsecond())
+            .fetch_optional(&self.database.readers)
+            .await
+            .and_then(|row| row.as_ref().map(environment_of).transpose())
+            .map_err(failed)
     }
 
     /// Opens the archive of an environment. It stays readable when it expires meanwhile.
@@ -143,26 +132,11 @@ impl Environments {
     /// [`StoreError::Missing`] if it was swept since it was looked up, [`StoreError::Damaged`] if its size is not what was
     /// saved, [`StoreError::File`] if it cannot be read.
     pub async fn open_archive(&self, environment: &Environment) -> Result<File, StoreError> {
-        let (path, blob, expected) = (
-            self.blobs.path(&environment.blob),
-            environment.blob,
-            environment.size,
-        );
+        let (path, blob, expected) = (self.blobs.path(&environment.blob), environment.blob, environment.size);
         let file = self.blobs.open_blob(&blob).await?;
         // Of an open file, and not read from the disk: no reason for another thread.
-        let found = file
-            .metadata()
-            .map_err(StoreError::file("look at", &path))?
-            .len();
-        if found == expected {
-            Ok(file)
-        } else {
-            Err(StoreError::Damaged {
-                blob,
-                found,
-                expected,
-            })
-        }
+        let found = file.metadata().map_err(StoreError::file("look at", &path))?.len();
+        if found == expected { Ok(file) } else { Err(StoreError::Damaged { blob, found, expected }) }
     }
 
     /// Removes an environment, and its archive if no other one shares it. Says whether it was there.
@@ -172,12 +146,10 @@ impl Environments {
     /// [`StoreError::Database`] if the row cannot be deleted, [`StoreError::File`] if the archive cannot: then the next sweep
     /// tries again.
     pub async fn remove(&self, id: &EnvironmentId) -> Result<bool, StoreError> {
-        let delete =
-            sqlx::query("DELETE FROM environment WHERE id = ? RETURNING blob").bind(id_bytes(id));
+        let delete = sqlx::query("DELETE FROM environment WHERE id = ? RETURNING blob").bind(id_bytes(id));
         let blobs = self.delete(delete).await?;
         let removed = !blobs.is_empty();
-        self.remove_unnamed(self.blobs.pins().condemn(blobs))
-            .await?;
+        self.remove_unnamed(self.blobs.pins().condemn(blobs)).await?;
         Ok(removed)
     }
 
@@ -192,18 +164,13 @@ impl Environments {
             let delete = sqlx::query(
                 "DELETE FROM environment WHERE id IN (SELECT id FROM environment WHERE expires <= ? LIMIT ?) RETURNING blob",
             );
-            let removed = self
-                .delete(delete.bind(now.as_microsecond()).bind(BATCH))
-                .await?
-                .len() as u64;
+            let removed = self.delete(delete.bind(now.as_microsecond()).bind(BATCH)).await?.len() as u64;
             swept.environments += removed;
             if removed == 0 {
                 break;
             }
         }
-        swept.blobs = self
-            .remove_unnamed(self.blobs.pins().condemn_suspects(now))
-            .await?;
+        swept.blobs = self.remove_unnamed(self.blobs.pins().condemn_suspects(now)).await?;
         Ok(swept)
     }
 
@@ -227,11 +194,12 @@ impl Environments {
     ///
     /// [`StoreError::Database`] if they cannot be counted.
     pub async fn total_bytes(&self) -> Result<u64, StoreError> {
-        let bytes: i64 =
-            sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM (SELECT min(size) AS size FROM environment GROUP BY blob)")
-                .fetch_one(&self.database.readers)
-                .await
-                .map_err(self.database.failed("measure environments"))?;
+        let bytes: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(size), 0) FROM (SELECT min(size) AS size FROM environment GROUP BY blob)",
+        )
+        .fetch_one(&self.database.readers)
+        .await
+        .map_err(self.database.failed("measure environments"))?;
         Ok(bytes.cast_unsigned())
     }
 
@@ -265,12 +233,11 @@ impl Environments {
         let mut named = HashSet::new();
         // After they were condemned, and each time anew: what was committed before that moment is seen.
         for blob in condemned.blobs() {
-            let found: bool =
-                sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM environment WHERE blob = ?)")
-                    .bind(blob_bytes(blob))
-                    .fetch_one(&self.database.readers)
-                    .await
-                    .map_err(&failed)?;
+            let found: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM environment WHERE blob = ?)")
+                .bind(blob_bytes(blob))
+                .fetch_one(&self.database.readers)
+                .await
+                .map_err(&failed)?;
             if found {
                 named.insert(*blob);
             }
@@ -311,9 +278,7 @@ impl Environments {
                 .rows_affected();
             tracing::warn!(%blob, environments = removed, "the archive of environments was lost: they are removed");
         }
-        let removed = self
-            .remove_unnamed(self.blobs.pins().condemn_suspects(Timestamp::now()))
-            .await?;
+        let removed = self.remove_unnamed(self.blobs.pins().condemn_suspects(Timestamp::now())).await?;
         if removed > 0 {
             tracing::info!(blobs = removed, "removed blobs that no environment names");
         }
@@ -340,8 +305,7 @@ fn blob_of(row: &SqliteRow) -> Result<BlobId, sqlx::Error> {
 
 fn environment_of(row: &SqliteRow) -> Result<Environment, sqlx::Error> {
     let time = |column| {
-        Timestamp::from_microsecond(row.try_get(column)?)
-            .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        Timestamp::from_microsecond(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
     };
     Ok(Environment {
         id: EnvironmentId::from_bytes(fixed(row, "id")?),
@@ -354,7 +318,5 @@ fn environment_of(row: &SqliteRow) -> Result<Environment, sqlx::Error> {
 
 fn fixed<const SIZE: usize>(row: &SqliteRow, column: &str) -> Result<[u8; SIZE], sqlx::Error> {
     let bytes: &[u8] = row.try_get(column)?;
-    bytes
-        .try_into()
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

@@ -81,9 +81,7 @@ pub enum StoreError {
         blob: BlobId,
     },
     /// The file of a blob has another size than was saved: it was changed from outside, or the disk is failing.
-    #[error(
-        "blob {blob} is damaged: {found} bytes instead of {expected}; restore it from a backup and check the disk"
-    )]
+    #[error("blob {blob} is damaged: {found} bytes instead of {expected}; restore it from a backup and check the disk")]
     Damaged {
         /// The blob.
         blob: BlobId,
@@ -111,21 +109,15 @@ impl StoreError {
 /// What to do about the errors of a file system that have one usual cause.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull => {
-            ": free space on its file system, or move the data directory to a larger one"
-        }
-        io::ErrorKind::QuotaExceeded => {
-            ": raise the quota of this user, or shorten the lifetime of environments"
-        }
+        io::ErrorKind::StorageFull => ": free space on its file system, or move the data directory to a larger one",
+        io::ErrorKind::QuotaExceeded => ": raise the quota of this user, or shorten the lifetime of environments",
         io::ErrorKind::PermissionDenied => {
             ": give its directory to the user that belljar runs as, or choose another with --data-dir"
         }
         io::ErrorKind::ReadOnlyFilesystem => {
             ": mount its file system writable, or choose another directory with --data-dir"
         }
-        io::ErrorKind::NotADirectory => {
-            ": a part of this path is a file; choose another directory with --data-dir"
-        }
+        io::ErrorKind::NotADirectory => ": a part of this path is a file; choose another directory with --data-dir",
         _ => "",
     }
 }

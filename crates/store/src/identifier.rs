@@ -49,9 +49,7 @@ impl FromStr for EnvironmentId {
                 8 | 13 | 18 | 23 => byte == b'-',
                 _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
             });
-        let invalid = InvalidId {
-            expected: "a UUID of 36 characters in lower case",
-        };
+        let invalid = InvalidId { expected: "a UUID of 36 characters in lower case" };
         if !canonical {
             return Err(invalid);
         }
@@ -93,9 +91,7 @@ impl FromStr for BlobId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let invalid = InvalidId {
-            expected: "a SHA-256 of 64 hexadecimal characters in lower case",
-        };
+        let invalid = InvalidId { expected: "a SHA-256 of 64 hexadecimal characters in lower case" };
         let nibble = |character: u8| match character {
             b'0'..=b'9' => Ok(character - b'0'),
             b'a'..=b'f' => Ok(character - b'a' + 10),

@@ -41,11 +41,7 @@ impl Pins {
         let mut table = self.table();
         *table.pins.entry(blob).or_default() += 1;
         table.condemned.remove(&blob);
-        Pin {
-            pins: Arc::clone(self),
-            blob,
-            named: false,
-        }
+        Pin { pins: Arc::clone(self), blob, named: false }
     }
 
     /// Has the sweeps from `due` on look whether a row names this blob.
@@ -57,11 +53,7 @@ impl Pins {
     pub(crate) fn condemn_suspects(self: &Arc<Self>, now: Timestamp) -> Condemned {
         let due: Vec<BlobId> = {
             let mut table = self.table();
-            table
-                .suspects
-                .extract_if(|_, due| *due <= now)
-                .map(|(blob, _)| blob)
-                .collect()
+            table.suspects.extract_if(|_, due| *due <= now).map(|(blob, _)| blob).collect()
         };
         self.condemn(due)
     }
@@ -80,11 +72,7 @@ impl Pins {
             }
             free
         });
-        Condemned {
-            pins: Arc::clone(self),
-            sweep,
-            blobs,
-        }
+        Condemned { pins: Arc::clone(self), sweep, blobs }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -245,12 +233,7 @@ mod tests {
             ("named meanwhile", nothing, pin_and_name, 0),
             ("dropped meanwhile", nothing, pin_and_drop, 0),
             ("swept meanwhile", nothing, another_sweep, 0),
-            (
-                "named and swept meanwhile",
-                nothing,
-                pin_then_another_sweep,
-                0,
-            ),
+            ("named and swept meanwhile", nothing, pin_then_another_sweep, 0),
         ];
         for (name, before, meanwhile, removed) in cases {
             let pins = Arc::new(Pins::default());
@@ -279,9 +262,7 @@ mod tests {
         drop(pins.pin(BLOB));
         assert_eq!(suspects(), 1, "unpinned without a row");
         assert_eq!(suspects(), 1, "the sweep before was given up");
-        let failed = pins
-            .condemn_suspects(now)
-            .execute(|_| Err(io::ErrorKind::Other.into()));
+        let failed = pins.condemn_suspects(now).execute(|_| Err(io::ErrorKind::Other.into()));
         assert!(failed.is_err());
         assert_eq!(suspects(), 1, "could not be removed");
         assert_eq!(executed(&mut pins.condemn_suspects(now)), 1);

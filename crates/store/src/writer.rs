@@ -48,13 +48,7 @@ struct Spilled {
 
 impl BlobWriter {
     pub(crate) const fn new(blobs: Blobs, limit: u64) -> Self {
-        Self {
-            blobs,
-            limit,
-            size: 0,
-            buffer: Vec::new(),
-            stage: Stage::Memory,
-        }
+        Self { blobs, limit, size: 0, buffer: Vec::new(), stage: Stage::Memory }
     }
 
     /// Bytes written so far.
@@ -92,12 +86,7 @@ impl BlobWriter {
     pub async fn finish(mut self) -> Result<StoredBlob, StoreError> {
         self.check()?;
         let spilled = self.written().await?;
-        let Self {
-            blobs,
-            size,
-            buffer,
-            ..
-        } = self;
+        let Self { blobs, size, buffer, .. } = self;
         on_blocking_thread(move || seal(&blobs, spilled, &buffer, size)).await
     }
 
@@ -116,9 +105,7 @@ impl BlobWriter {
     /// Hands the buffer to a thread that writes, once that is done with the one before.
     async fn spill(&mut self) -> Result<(), StoreError> {
         let mut spilled = self.written().await?;
-        let spare = spilled
-            .as_mut()
-            .map(|spilled| mem::take(&mut spilled.buffer));
+        let spare = spilled.as_mut().map(|spilled| mem::take(&mut spilled.buffer));
         let buffer = mem::replace(&mut self.buffer, spare.unwrap_or_default());
         let blobs = self.blobs.clone();
         self.stage = Stage::Writing(spawn_blocking(move || {
@@ -148,11 +135,7 @@ impl Spilled {
             .permissions(Permissions::from_mode(0o400))
             .tempfile_in(incoming)
             .map_err(StoreError::file("make a file in", incoming))?;
-        Ok(Self {
-            file,
-            hasher: Sha256::new(),
-            buffer: Vec::new(),
-        })
+        Ok(Self { file, hasher: Sha256::new(), buffer: Vec::new() })
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
@@ -164,12 +147,7 @@ impl Spilled {
 
 /// Writes what is left, names the file, and makes both durable; in this order, so that a file that has its name is complete
 /// whenever the power fails.
-fn seal(
-    blobs: &Blobs,
-    spilled: Option<Spilled>,
-    rest: &[u8],
-    size: u64,
-) -> Result<StoredBlob, StoreError> {
+fn seal(blobs: &Blobs, spilled: Option<Spilled>, rest: &[u8], size: u64) -> Result<StoredBlob, StoreError> {
     let digest = match &spilled {
         Some(spilled) => spilled.hasher.clone().chain_update(rest).finalize(),
         None => Sha256::digest(rest),
@@ -188,12 +166,9 @@ fn seal(
         let mut spilled = spilled.map_or_else(|| Spilled::new(blobs.incoming()), Ok)?;
         spilled.append(rest)?;
         let file = spilled.file;
-        file.as_file()
-            .sync_all()
-            .map_err(StoreError::file("sync", file.path()))?;
+        file.as_file().sync_all().map_err(StoreError::file("sync", file.path()))?;
         // Two writers of the same bytes may both come here: the second replaces equal bytes.
-        file.persist(&path)
-            .map_err(|error| StoreError::file("name", &path)(error.error))?;
+        file.persist(&path).map_err(|error| StoreError::file("name", &path)(error.error))?;
     }
     // Even if the file was there: who has just named it may not have come to this line yet.
     if let Some(directory) = path.parent() {

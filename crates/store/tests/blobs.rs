@@ -25,11 +25,7 @@ fn stored_files(directory: &DataDirectory) -> Vec<PathBuf> {
 
 fn path_of(directory: &DataDirectory, blob: BlobId) -> PathBuf {
     let name = blob.to_string();
-    directory
-        .path()
-        .join("blobs")
-        .join(&name[..2])
-        .join(&name[2..])
+    directory.path().join("blobs").join(&name[..2]).join(&name[2..])
 }
 
 async fn read(blobs: &Blobs, blob: BlobId) -> Vec<u8> {
@@ -43,14 +39,8 @@ async fn read(blobs: &Blobs, blob: BlobId) -> Vec<u8> {
 async fn names_are_the_sha_256() {
     // FIPS 180-4 and its examples by NIST.
     let cases = [
-        (
-            "",
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        ),
-        (
-            "abc",
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-        ),
+        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
     ];
     let (_parent, directory) = open();
     for (text, name) in cases {
@@ -59,10 +49,7 @@ async fn names_are_the_sha_256() {
         assert_eq!(stored.size(), text.len() as u64);
         let path = path_of(&directory, stored.id());
         assert_eq!(fs::read(&path).unwrap(), text.as_bytes());
-        assert_eq!(
-            path.metadata().unwrap().permissions().mode() & 0o7777,
-            0o400
-        );
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o400);
     }
 }
 
@@ -70,16 +57,7 @@ async fn names_are_the_sha_256() {
 async fn bytes_come_back_whatever_the_pieces() {
     let (_parent, directory) = open();
     let blobs = directory.blobs();
-    for size in [
-        0,
-        1,
-        4 * KIB,
-        256 * KIB - 1,
-        256 * KIB,
-        256 * KIB + 1,
-        512 * KIB,
-        1000 * KIB + 17,
-    ] {
+    for size in [0, 1, 4 * KIB, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, 512 * KIB, 1000 * KIB + 17] {
         let bytes = content(size as u64, size);
         let mut names = Vec::new();
         for piece in [1000, 64 * KIB, 300 * KIB, 2000 * KIB] {
@@ -90,10 +68,7 @@ async fn bytes_come_back_whatever_the_pieces() {
             assert_eq!(writer.size(), size as u64);
             let stored = writer.finish().await.unwrap();
             assert_eq!(blobs.size(&stored.id()).await.unwrap(), size as u64);
-            assert!(
-                read(blobs, stored.id()).await == bytes,
-                "{size} bytes in pieces of {piece}"
-            );
+            assert!(read(blobs, stored.id()).await == bytes, "{size} bytes in pieces of {piece}");
             names.push(stored.id());
             // Not there already when the next one comes.
             drop(stored);
@@ -108,13 +83,8 @@ async fn bytes_come_back_whatever_the_pieces() {
 #[tokio::test]
 async fn more_than_the_limit_is_refused_and_leaves_nothing() {
     // Limit, pieces written.
-    let cases: [(u64, &[usize]); 5] = [
-        (0, &[1]),
-        (10, &[11]),
-        (10, &[10, 1]),
-        (300_000, &[299_999, 2]),
-        (300_000, &[300_000, 300_000, 300_000]),
-    ];
+    let cases: [(u64, &[usize]); 5] =
+        [(0, &[1]), (10, &[11]), (10, &[10, 1]), (300_000, &[299_999, 2]), (300_000, &[300_000, 300_000, 300_000])];
     let (_parent, directory) = open();
     for (limit, pieces) in cases {
         let mut writer = directory.blobs().writer(limit);
@@ -123,15 +93,9 @@ async fn more_than_the_limit_is_refused_and_leaves_nothing() {
             results.push(writer.write(&content(0, *piece)).await);
         }
         let too_large = |error: &StoreError| matches!(error, StoreError::TooLarge { limit: named } if *named == limit);
-        assert!(
-            results.last().unwrap().as_ref().is_err_and(too_large),
-            "{limit} {pieces:?}: {results:?}"
-        );
+        assert!(results.last().unwrap().as_ref().is_err_and(too_large), "{limit} {pieces:?}: {results:?}");
         // Also for who has not looked.
-        assert!(
-            writer.finish().await.is_err_and(|error| too_large(&error)),
-            "{limit} {pieces:?}"
-        );
+        assert!(writer.finish().await.is_err_and(|error| too_large(&error)), "{limit} {pieces:?}");
         wait_for("no file left", || stored_files(&directory).is_empty());
     }
 }
@@ -157,14 +121,8 @@ async fn a_write_that_was_given_up_is_no_blob() {
         _ = writer.write(&bytes) => panic!("64 pieces were written before the first look"),
         () = std::future::ready(()) => {}
     }
-    assert!(matches!(
-        writer.write(b"more").await,
-        Err(StoreError::Interrupted)
-    ));
-    assert!(matches!(
-        writer.finish().await,
-        Err(StoreError::Interrupted)
-    ));
+    assert!(matches!(writer.write(b"more").await, Err(StoreError::Interrupted)));
+    assert!(matches!(writer.finish().await, Err(StoreError::Interrupted)));
     wait_for("no file left", || stored_files(&directory).is_empty());
 }
 
@@ -179,10 +137,7 @@ async fn equal_bytes_are_stored_once() {
         let second = store(directory.blobs(), &bytes).await;
         let after = path.metadata().unwrap();
         assert_eq!(first.id(), second.id());
-        assert_eq!(
-            (before.ino(), before.ctime_nsec()),
-            (after.ino(), after.ctime_nsec())
-        );
+        assert_eq!((before.ino(), before.ctime_nsec()), (after.ino(), after.ctime_nsec()));
     }
     assert_eq!(stored_files(&directory).len(), 2);
 }
@@ -198,10 +153,7 @@ async fn equal_bytes_may_be_written_at_the_same_time() {
     }
     let stored = writers.join_all().await;
     assert!(read(directory.blobs(), stored[0].id()).await == bytes);
-    assert_eq!(
-        stored_files(&directory),
-        [path_of(&directory, stored[0].id())]
-    );
+    assert_eq!(stored_files(&directory), [path_of(&directory, stored[0].id())]);
 }
 
 #[tokio::test]
@@ -230,14 +182,8 @@ async fn a_removed_blob_is_gone_but_for_who_reads_it() {
     let mut text = String::new();
     file.read_to_string(&mut text).unwrap();
     assert_eq!(text, "bytes");
-    for missing in [
-        blobs.open_blob(&id).await.err(),
-        blobs.size(&id).await.err(),
-    ] {
-        assert!(
-            matches!(missing, Some(StoreError::Missing { blob }) if blob == id),
-            "{missing:?}"
-        );
+    for missing in [blobs.open_blob(&id).await.err(), blobs.size(&id).await.err()] {
+        assert!(matches!(missing, Some(StoreError::Missing { blob }) if blob == id), "{missing:?}");
     }
     assert_eq!(stored_files(&directory), [] as [&Path; 0]);
 }

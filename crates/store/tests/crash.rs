@@ -72,18 +72,13 @@ fn kill_while_saving(directory: &Path, round: u64) -> Vec<(EnvironmentId, u64)> 
             continue;
         }
         // The last line may be cut.
-        if let (Some(Ok(id)), Some(Ok(seed))) =
-            (words.next().map(str::parse), words.next().map(str::parse))
-        {
+        if let (Some(Ok(id)), Some(Ok(seed))) = (words.next().map(str::parse), words.next().map(str::parse)) {
             acknowledged.push((id, seed));
         }
         if acknowledged.len() == 1 {
             let locked = DataDirectory::open(directory);
             let holder = Some(child.id());
-            assert!(
-                matches!(&locked, Err(StoreError::Locked { holder: named, .. }) if *named == holder),
-                "{locked:?}"
-            );
+            assert!(matches!(&locked, Err(StoreError::Locked { holder: named, .. }) if *named == holder), "{locked:?}");
         }
         if acknowledged.len() as u64 == 1 + round * 7 {
             child.kill().expect("is killed");
@@ -91,10 +86,7 @@ fn kill_while_saving(directory: &Path, round: u64) -> Vec<(EnvironmentId, u64)> 
         }
     }
     let status = child.wait().expect("is reaped");
-    assert!(
-        status.code().is_none(),
-        "round {round}: not killed but {status}"
-    );
+    assert!(status.code().is_none(), "round {round}: not killed but {status}");
     acknowledged
 }
 
@@ -112,32 +104,15 @@ async fn what_was_acknowledged_survives_a_kill() {
         for (id, seed) in &acknowledged {
             let found = environments.get(id).await.unwrap();
             let found = found.unwrap_or_else(|| panic!("round {round}: {id} is lost"));
-            assert!(
-                read(&environments, &found).await == content_of(*seed),
-                "round {round}: {id} has changed"
-            );
+            assert!(read(&environments, &found).await == content_of(*seed), "round {round}: {id} has changed");
         }
         for (directory, left) in [("spool", 0), ("blobs/incoming", 0)] {
-            assert_eq!(
-                files(&parent.path().join(directory)).len(),
-                left,
-                "round {round}: {directory}"
-            );
+            assert_eq!(files(&parent.path().join(directory)).len(), left, "round {round}: {directory}");
         }
         // Unacknowledged blobs are gone after their grace, and each one left is named by a row.
-        environments
-            .sweep(jiff::Timestamp::now() + jiff::SignedDuration::from_hours(2))
-            .await
-            .unwrap();
-        let bytes: u64 = files(&parent.path().join("blobs"))
-            .iter()
-            .map(|file| file.metadata().unwrap().len())
-            .sum();
-        assert_eq!(
-            environments.total_bytes().await.unwrap(),
-            bytes,
-            "round {round}"
-        );
+        environments.sweep(jiff::Timestamp::now() + jiff::SignedDuration::from_hours(2)).await.unwrap();
+        let bytes: u64 = files(&parent.path().join("blobs")).iter().map(|file| file.metadata().unwrap().len()).sum();
+        assert_eq!(environments.total_bytes().await.unwrap(), bytes, "round {round}");
         environments.close().await;
     }
 }

@@ -19,13 +19,7 @@ fn a_missing_directory_is_made_for_this_user_alone() {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("var/belljar");
     let directory = DataDirectory::open(&path).unwrap();
-    for (name, expected) in [
-        ("", 0o700),
-        ("blobs", 0o700),
-        ("spool", 0o700),
-        ("libraries", 0o755),
-        ("lock", 0o600),
-    ] {
+    for (name, expected) in [("", 0o700), ("blobs", 0o700), ("spool", 0o700), ("libraries", 0o755), ("lock", 0o600)] {
         assert_eq!(mode(&directory.path().join(name)), expected, "{name:?}");
     }
     assert_eq!(directory.libraries(), directory.path().join("libraries"));
@@ -44,10 +38,7 @@ async fn a_second_open_says_who_holds_the_lock_until_the_last_user_is_gone() {
             "{by}: {error:?}"
         );
         let text = error.to_string();
-        assert!(
-            text.contains(&format!("process {}", std::process::id())),
-            "{text}"
-        );
+        assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
         assert!(text.contains("--data-dir"), "{text}");
     };
     refused("by the directory");
@@ -66,12 +57,7 @@ fn what_a_killed_process_left_is_removed_and_nothing_else() {
     let outside = tempfile::tempdir().unwrap();
     let precious = outside.path().join("precious");
     fs::write(&precious, "x").unwrap();
-    for name in [
-        "spool/file",
-        "spool/directory/deep/file",
-        "blobs/incoming/.tmpAbC",
-        "libraries/python/lib.py",
-    ] {
+    for name in ["spool/file", "spool/directory/deep/file", "blobs/incoming/.tmpAbC", "libraries/python/lib.py"] {
         let path = parent.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "x").unwrap();
@@ -80,13 +66,7 @@ fn what_a_killed_process_left_is_removed_and_nothing_else() {
 
     let directory = DataDirectory::open(parent.path()).unwrap();
     let left: Vec<_> = files(directory.path());
-    assert_eq!(
-        left,
-        [
-            directory.path().join("libraries/python/lib.py"),
-            directory.path().join("lock")
-        ]
-    );
+    assert_eq!(left, [directory.path().join("libraries/python/lib.py"), directory.path().join("lock")]);
     assert!(precious.exists());
 }
 
@@ -134,10 +114,7 @@ fn a_directory_of_somebody_else_is_refused_untouched() {
         let opened = DataDirectory::open(parent.path());
         assert_eq!(opened.is_ok(), taken, "{entries:?}: {opened:?}");
         if let Err(error) = opened {
-            assert!(
-                matches!(error, StoreError::Foreign { .. }),
-                "{entries:?}: {error:?}"
-            );
+            assert!(matches!(error, StoreError::Foreign { .. }), "{entries:?}: {error:?}");
             assert_eq!(files(parent.path()), before, "{entries:?}");
         }
     }
@@ -157,10 +134,7 @@ fn an_impossible_path_is_an_error_that_names_it() {
     ];
     for (path, expected) in cases {
         let error = DataDirectory::open(&path).expect_err("is impossible");
-        let StoreError::File {
-            step, path: named, ..
-        } = &error
-        else {
+        let StoreError::File { step, path: named, .. } = &error else {
             panic!("{path:?}: {error:?}");
         };
         assert_eq!(*step, expected, "{path:?}");

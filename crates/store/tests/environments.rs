@@ -32,27 +32,15 @@ async fn an_environment_comes_back_from_the_next_process() {
     let before = Timestamp::now();
     let saved = save(&environments, b"archive", DAY).await;
     assert_eq!(saved.size, 7);
-    assert_eq!(
-        saved.expires,
-        saved.created + SignedDuration::from_hours(24)
-    );
+    assert_eq!(saved.expires, saved.created + SignedDuration::from_hours(24));
     assert!(saved.created.duration_since(before).abs() < SignedDuration::from_secs(10));
-    assert_eq!(
-        environments.get(&saved.id).await.unwrap(),
-        Some(saved.clone())
-    );
+    assert_eq!(environments.get(&saved.id).await.unwrap(), Some(saved.clone()));
     environments.close().await;
 
     let environments = open(parent.path()).await;
-    assert_eq!(
-        environments.get(&saved.id).await.unwrap(),
-        Some(saved.clone())
-    );
+    assert_eq!(environments.get(&saved.id).await.unwrap(), Some(saved.clone()));
     assert_eq!(read(&environments, &saved).await, b"archive");
-    assert_eq!(
-        environments.get(&EnvironmentId::random()).await.unwrap(),
-        None
-    );
+    assert_eq!(environments.get(&EnvironmentId::random()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -100,34 +88,16 @@ async fn a_sweep_removes_what_has_expired_and_its_blobs() {
     let environments = open(parent.path()).await;
     // Content, lifetime in hours.
     for (bytes, hours) in [("a", 1), ("a", 3), ("b", 1), ("c", 2), ("c", 2), ("d", 5)] {
-        save(
-            &environments,
-            bytes.as_bytes(),
-            Duration::from_secs(hours * 3600),
-        )
-        .await;
+        save(&environments, bytes.as_bytes(), Duration::from_secs(hours * 3600)).await;
     }
     // Stored but never saved, and being saved.
     drop(store(environments.blobs(), b"orphan").await);
     let held = store(environments.blobs(), b"held").await;
     // Hour of the sweep -> environments and blobs that it removes.
-    for (hour, swept) in [
-        (0, (0, 1)),
-        (1, (2, 1)),
-        (2, (2, 1)),
-        (4, (1, 1)),
-        (4, (0, 0)),
-        (9, (1, 1)),
-    ] {
+    for (hour, swept) in [(0, (0, 1)), (1, (2, 1)), (2, (2, 1)), (4, (1, 1)), (4, (0, 0)), (9, (1, 1))] {
         let minute = SignedDuration::from_mins(1);
-        let result = environments
-            .sweep(hours_from_now(hour) + minute)
-            .await
-            .unwrap();
-        let expected = Swept {
-            environments: swept.0,
-            blobs: swept.1,
-        };
+        let result = environments.sweep(hours_from_now(hour) + minute).await.unwrap();
+        let expected = Swept { environments: swept.0, blobs: swept.1 };
         assert_eq!(result, expected, "hour {hour}");
     }
     let saved = environments.save(held, DAY).await.unwrap();
@@ -144,13 +114,7 @@ async fn a_sweep_takes_any_number() {
         save(&environments, &content(number / 3, 10), Duration::ZERO).await;
     }
     let swept = environments.sweep(Timestamp::now()).await.unwrap();
-    assert_eq!(
-        swept,
-        Swept {
-            environments: 1203,
-            blobs: 401
-        }
-    );
+    assert_eq!(swept, Swept { environments: 1203, blobs: 401 });
     assert_eq!(stored_files(parent.path()), [] as [&Path; 0]);
 }
 
@@ -167,11 +131,7 @@ async fn what_is_being_saved_is_never_swept() {
                 let bytes = content((saver + round) % 4, 100);
                 let saved = save(&environments, &bytes, DAY).await;
                 tokio::task::yield_now().await;
-                assert_eq!(
-                    read(&environments, &saved).await,
-                    bytes,
-                    "saver {saver}, round {round}"
-                );
+                assert_eq!(read(&environments, &saved).await, bytes, "saver {saver}, round {round}");
                 assert!(environments.remove(&saved.id).await.expect("removes"));
             }
         });
@@ -188,11 +148,7 @@ async fn what_is_being_saved_is_never_swept() {
     savers.join_all().await;
     sweeps.shutdown().await;
     environments.sweep(Timestamp::now()).await.unwrap();
-    assert_eq!(
-        stored_files(parent.path()),
-        [] as [&Path; 0],
-        "and nothing is forgotten"
-    );
+    assert_eq!(stored_files(parent.path()), [] as [&Path; 0], "and nothing is forgotten");
 }
 
 #[tokio::test]
@@ -206,21 +162,14 @@ async fn opening_brings_rows_and_files_together() {
     environments.close().await;
     let path_of = |blob: belljar_store::BlobId| {
         let name = blob.to_string();
-        parent
-            .path()
-            .join("blobs")
-            .join(&name[..2])
-            .join(&name[2..])
+        parent.path().join("blobs").join(&name[..2]).join(&name[2..])
     };
     fs::remove_file(path_of(lost.blob)).unwrap();
     let stranger = parent.path().join("blobs/ab/README");
     fs::write(&stranger, "x").unwrap();
     let two_hours_ago = SystemTime::now() - Duration::from_secs(7200);
     for blob in [old, kept.blob] {
-        File::open(path_of(blob))
-            .unwrap()
-            .set_modified(two_hours_ago)
-            .unwrap();
+        File::open(path_of(blob)).unwrap().set_modified(two_hours_ago).unwrap();
     }
 
     let environments = open(parent.path()).await;
@@ -232,13 +181,7 @@ async fn opening_brings_rows_and_files_together() {
     assert_eq!(stored_files(parent.path()), expected);
     // Its hour of grace over, the young one goes with a sweep.
     let swept = environments.sweep(hours_from_now(2)).await.unwrap();
-    assert_eq!(
-        swept,
-        Swept {
-            environments: 0,
-            blobs: 1
-        }
-    );
+    assert_eq!(swept, Swept { environments: 0, blobs: 1 });
     assert!(!path_of(young).exists());
 }
 
@@ -251,17 +194,7 @@ async fn a_damaged_archive_is_an_error() {
     fs::remove_file(path).unwrap();
     fs::write(path, "arch").unwrap();
     let damaged = environments.open_archive(&saved).await;
-    assert!(
-        matches!(
-            damaged,
-            Err(StoreError::Damaged {
-                found: 4,
-                expected: 7,
-                ..
-            })
-        ),
-        "{damaged:?}"
-    );
+    assert!(matches!(damaged, Err(StoreError::Damaged { found: 4, expected: 7, .. })), "{damaged:?}");
 }
 
 #[tokio::test]
@@ -272,10 +205,7 @@ async fn a_database_that_is_none_of_ours_is_refused() {
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (999, 'x', 1, x'00', 0)",
             "made by a newer belljar (schema 999",
         ),
-        (
-            "UPDATE _sqlx_migrations SET checksum = x'00'",
-            "cannot update the schema",
-        ),
+        ("UPDATE _sqlx_migrations SET checksum = x'00'", "cannot update the schema"),
         ("", "it is damaged; restore it from a backup"),
     ];
     for (change, expected) in cases {
@@ -291,10 +221,7 @@ async fn a_database_that_is_none_of_ours_is_refused() {
             connection.close().await.unwrap();
         }
         let directory = DataDirectory::open(parent.path()).unwrap();
-        let error = Environments::open(&directory)
-            .await
-            .expect_err(expected)
-            .to_string();
+        let error = Environments::open(&directory).await.expect_err(expected).to_string();
         assert!(error.contains(expected), "{error}");
         assert!(error.contains("belljar.sqlite"), "{error}");
     }

@@ -34,11 +34,7 @@ pub(crate) async fn store(blobs: &Blobs, bytes: &[u8]) -> StoredBlob {
 }
 
 /// Saves bytes as an environment.
-pub(crate) async fn save(
-    environments: &Environments,
-    bytes: &[u8],
-    lifetime: Duration,
-) -> Environment {
+pub(crate) async fn save(environments: &Environments, bytes: &[u8], lifetime: Duration) -> Environment {
     let blob = store(environments.blobs(), bytes).await;
     environments.save(blob, lifetime).await.expect("saves")
 }
