@@ -1,6 +1,5 @@
 //! What the `host` rootfs shows, and the `/etc` that it makes up.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::policy::{Network, Policy};
@@ -80,24 +79,21 @@ pub(super) const DEVICE_LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Files of `/proc` that tell of the host or act on it, covered by an empty file.
-const MASKED_FILES: &[&str] = &[
+/// Files of `/proc` that tell of the host and that anybody may read, covered by an empty file.
+const MASKED_FOR_ALL: &[&str] =
+    &["keys", "key-users", "kallsyms", "latency_stats", "modules", "sched_debug", "timer_stats"];
+
+/// Files of `/proc` that tell of the host or act on it, for its root only.
+const MASKED_FOR_ROOT: &[&str] = &[
     "kcore",
-    "keys",
-    "key-users",
-    "kallsyms",
     "kmsg",
     "kpagecgroup",
     "kpagecount",
     "kpageflags",
-    "latency_stats",
-    "modules",
     "pagetypeinfo",
-    "sched_debug",
     "slabinfo",
     "sysrq-trigger",
     "timer_list",
-    "timer_stats",
     "vmallocinfo",
 ];
 
@@ -110,11 +106,8 @@ const READ_ONLY: &[&str] = &["bus", "fs", "irq", "sys"];
 /// Which files of `/proc` are to be covered. The host's root owns them all, and has no number inside, so what only root may touch
 /// needs no cover, unless we are the host's root ourselves and can map nobody else (in some containers).
 pub(super) fn masked_files(as_root: bool) -> impl Iterator<Item = &'static str> {
-    let open = move |name: &&str| {
-        let mode = Path::new("/proc").join(name).metadata().ok().map(|metadata| metadata.mode());
-        mode.is_some_and(|mode| as_root || mode & 0o007 != 0)
-    };
-    MASKED_FILES.iter().copied().filter(open)
+    let for_root = if as_root { MASKED_FOR_ROOT } else { &[] };
+    MASKED_FOR_ALL.iter().chain(for_root).copied().filter(|name| exists(&format!("proc/{name}")))
 }
 
 /// Which directories of `/proc` are to be made read-only, by the same rule: only `sys` holds what others than root may write.
