@@ -123,7 +123,7 @@ pub struct Limits {
     pub file_size: u64,
     /// Open files of one process.
     pub open_files: u32,
-    /// Bytes in the writable layer.
+    /// Bytes in the writable layer; never more than seven eighths of the memory, which the files are in.
     pub disk: u64,
     /// Files in the writable layer.
     pub inodes: u64,

@@ -5,6 +5,7 @@
 
 mod backend;
 mod body;
+mod idle;
 mod keys;
 mod metrics;
 mod premierlangage;

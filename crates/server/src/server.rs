@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::backend::Backend;
+use crate::idle::IdleConnections;
 use crate::settings::Config;
 use crate::site::Site;
 use crate::stall::Stallable;
@@ -29,6 +30,9 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Pause after a connection could not be accepted, for a reason that the next attempt would meet too (no descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long an idle connection that is to be closed for others may take, before the next one is.
+const CLOSE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves on these listeners until `shutdown` ends; then accepts nothing more, lets running requests finish for the grace
 /// period, and returns.
@@ -41,6 +45,7 @@ pub(crate) async fn serve<B: Backend>(
     let server = Arc::new(Server {
         site: Site::new(&config, backend),
         connections: Arc::new(Semaphore::new(config.max_connections)),
+        idle: Arc::default(),
         config,
         stop: CancellationToken::new(),
     });
@@ -60,6 +65,7 @@ struct Server<B> {
     site: Site<B>,
     config: Config,
     connections: Arc<Semaphore>,
+    idle: Arc<IdleConnections>,
     stop: CancellationToken,
 }
 
@@ -72,9 +78,9 @@ impl<B: Backend> Server<B> {
                 note(ended);
             }
             let next = async {
-                // Beyond the limit, connections wait in the kernel's queue.
-                let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
-                listener.accept().await.map(|(stream, peer)| (permit, stream, peer))
+                // Accepted first: only for somebody who is there may others be closed.
+                let (stream, peer) = listener.accept().await?;
+                Ok::<_, io::Error>((self.permit().await?, stream, peer))
             };
             let accepted = tokio::select! {
                 biased;
@@ -100,6 +106,23 @@ impl<B: Backend> Server<B> {
         if timeout(self.config.grace_period, finished).await.is_err() {
             warn!(connections = tasks.len(), "Requests that did not finish within the grace period are cancelled.");
             tasks.shutdown().await;
+        }
+    }
+
+    /// The permission for one more connection. When there are as many as may be, the one that has been idle for longest is closed
+    /// for it: silent ones hold nobody up. When none is idle, it waits, and the next ones do so in the kernel's queue.
+    async fn permit(&self) -> io::Result<OwnedSemaphorePermit> {
+        let mut permit = pin!(Arc::clone(&self.connections).acquire_owned());
+        loop {
+            tokio::select! {
+                biased;
+                permit = permit.as_mut() => return permit.map_err(io::Error::other),
+                () = std::future::ready(()) => {}
+            }
+            self.idle.close_longest();
+            if let Ok(permit) = timeout(CLOSE_PAUSE, permit.as_mut()).await {
+                return permit.map_err(io::Error::other);
+            }
         }
     }
 

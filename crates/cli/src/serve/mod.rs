@@ -3,6 +3,7 @@
 //! The order matters: the launcher, which makes the sandboxes, is started before any thread exists; then come the configuration,
 //! the runtime, the store, the sandboxes and the listener; ready is told last.
 
+mod descriptors;
 mod logging;
 mod notify;
 
@@ -31,10 +32,17 @@ use crate::failure::{Failure, print};
 ///
 /// The configuration cannot be used, or something that serving needs cannot be had.
 pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    let limit = descriptors::raise_limit();
     let launcher = Launcher::start().context("cannot start the launcher").map_err(no_sandboxes)?;
-    let settings = config::load(&args.sources, env::vars_os())?.settings;
+    let mut settings = config::load(&args.sources, env::vars_os())?.settings;
+    let wanted = settings.server.max_connections;
+    settings.server.max_connections = descriptors::connections_within(limit, &settings);
     let config = settings.server.resolve().map_err(Failure::usage)?;
     logging::start(&settings.log);
+    if settings.server.max_connections < wanted {
+        let connections = settings.server.max_connections;
+        warn!(limit, connections, wanted, "Fewer connections are served at a time than are set: raise LimitNOFILE= or `ulimit -n`.");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let code = runtime.block_on(operate(&launcher, settings, config));
     // Whatever still runs had its time: nothing that blocks may keep the process.

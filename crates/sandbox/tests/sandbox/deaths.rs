@@ -87,25 +87,37 @@ pub(crate) async fn a_killed_sandbox_is_replaced(bench: &Bench) {
 
 pub(crate) async fn a_killed_owner_takes_everything_along(bench: &Bench) {
     for _ in 0..2 {
-        let mut owner = Process::new(std::env::current_exe().unwrap())
-            .env(OWNER, "1")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .unwrap();
+        let mut owner = Owner(
+            Process::new(std::env::current_exe().unwrap())
+                .env(OWNER, "1")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .process_group(0)
+                .spawn()
+                .unwrap(),
+        );
         let mut said = String::new();
-        BufReader::new(owner.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        BufReader::new(owner.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
         let launcher: u32 = said.trim().parse().unwrap();
-        until("it is under load", async || descendants(launcher).values().any(|name| name == "sleep")).await;
-        let below = descendants(owner.id());
+        until("it is under load", async || descendants(launcher).values().filter(|name| *name == "sleep").count() >= 4)
+            .await;
+        let below = descendants(owner.0.id());
         assert!(below.len() >= 9 && below.contains_key(&launcher), "{below:?}");
         let had_groups = !groups_of(launcher).is_empty();
         assert_eq!(had_groups, bench.has_groups());
-        kill(owner.id());
-        owner.wait().unwrap();
+        drop(owner);
         until("nothing of it lives", async || below.keys().all(|pid| !lives(*pid))).await;
         until("its groups are gone", async || groups_of(launcher).is_empty()).await;
+    }
+}
+
+/// Killed when it is dropped, as by its own machine's power switch: it has no time to clean up.
+struct Owner(std::process::Child);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The first process of a sandbox: it sets the sandbox up, then waits for requests of the owner, and kills, reaps and counts.
 
 mod counters;
+mod cpu;
 mod end;
 mod lasting;
 mod run;

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use super::cpu::living_cpu_ns;
 use super::world::receive_answer;
 use super::{Counter, Init, PATIENCE_NS, Used};
 use crate::Errno;
@@ -165,32 +166,4 @@ impl Readings {
             last_pid: last_pid.read().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
         }
     }
-}
-
-/// CPU time of all living processes of this namespace but the first.
-fn living_cpu_ns() -> u64 {
-    let Ok(directory) = call::open(call::CURRENT_DIRECTORY, c"/proc", libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
-        return 0;
-    };
-    let mut sum = 0_u64;
-    let mut entries = [0; 2048];
-    let mut rewind = true;
-    while let Ok(length @ 1..) = call::read_directory(directory, &mut entries, rewind) {
-        rewind = false;
-        let mut rest = &entries[..length];
-        // struct linux_dirent64: 16 bytes of numbers, 2 of record length, 1 of type, then the name.
-        while let [.., _] = rest
-            && let Some(&[low, high]) = rest.get(16..18)
-        {
-            let record = usize::from(u16::from_ne_bytes([low, high]));
-            let name = rest.get(19..record).and_then(|name| CStr::from_bytes_until_nul(name).ok());
-            let pid = name.and_then(|name| name.to_str().ok()).and_then(|name| name.parse::<i32>().ok());
-            if let Some(pid @ 2..) = pid {
-                sum = sum.saturating_add(call::process_cpu_ns(pid).unwrap_or(0));
-            }
-            rest = rest.get(record.max(1)..).unwrap_or_default();
-        }
-    }
-    call::close(directory);
-    sum
 }
