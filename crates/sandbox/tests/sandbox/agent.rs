@@ -106,7 +106,8 @@ pub(crate) async fn directories_travel_in_and_out(bench: &Bench) {
 pub(crate) async fn hostile_archives_are_refused(bench: &Bench) {
     let mut cell = bench.cell(Policy::default()).await;
     let outside = |name: &str| Archive::new().file(name, b"x").bytes();
-    let cases: Vec<(&str, Vec<u8>, fn(&Refusal) -> bool)> = vec![
+    type Case = (&'static str, Vec<u8>, fn(&Refusal) -> bool);
+    let cases: Vec<Case> = vec![
         ("nothing", Vec::new(), |refusal| matches!(refusal, Refusal::NotAnArchive(_))),
         ("no gzip", b"hello, this is no archive".to_vec(), |refusal| matches!(refusal, Refusal::NotAnArchive(_))),
         ("cut", Archive::new().file("a", &[7; 10_000]).bytes()[..60].to_vec(), |refusal| {

@@ -85,11 +85,7 @@ async fn facts(cell: &mut Cell) -> String {
 }
 
 pub(crate) async fn nothing_is_carried_over(bench: &Bench) {
-    let mut users = vec![User::ORDINARY];
-    if bench.privileged {
-        users.push(User::ROOT);
-    }
-    for user in users {
+    for user in [User::ORDINARY, User::ROOT] {
         let mut cell = bench.cell(Policy { user, ..Policy::default() }).await;
         let fresh = facts(&mut cell).await;
         assert!(fresh.contains("/tmp:\n1777 "), "{fresh}");
@@ -143,11 +139,7 @@ pub(crate) async fn the_inits_own_settings_cannot_be_changed_for_others(bench: &
         ("no time", "import resource; resource.prlimit(1, resource.RLIMIT_CPU, (0, 0))"),
     ];
     let facts = "nice; ulimit -Ha; ulimit -a; taskset -p 2 >/dev/null; taskset -p $$ | sed 's/.*: //'; chrt -p $$ | sed 's/.*: //'; ionice -p $$";
-    let mut users = vec![User::ORDINARY];
-    if bench.privileged {
-        users.push(User::ROOT);
-    }
-    for user in users {
+    for user in [User::ORDINARY, User::ROOT] {
         let mut cell = bench.cell(Policy { user, ..Policy::default() }).await;
         let fresh = cell.shell(facts).await;
         for (name, program) in attacks {

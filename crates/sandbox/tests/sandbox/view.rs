@@ -73,11 +73,7 @@ pub(crate) async fn nothing_of_the_host_shows(bench: &Bench) {
 
 pub(crate) async fn the_program_sees_only_itself(bench: &Bench) {
     let mut cell = bench.cell(Policy::default()).await;
-    let groups = if bench.privileged {
-        "uid=1000(student) gid=1000(student) groups=1000(student)\n"
-    } else {
-        "uid=1000(student) gid=1000(student) groups=1000(student)\n"
-    };
+    let groups = "uid=1000(student) gid=1000(student) groups=1000(student)\n";
     let said = cell.say("id").await;
     // Without privileges the groups of the server's user cannot be given up; they are nobody's inside.
     assert!(said == groups || (!bench.privileged && said.contains("65534")), "{said}");
@@ -263,12 +259,8 @@ pub(crate) async fn the_tree_is_writable_only_where_it_should_be(bench: &Bench) 
 }
 
 pub(crate) async fn setuid_programs_gain_nothing(bench: &Bench) {
-    let mut policies = vec![Policy::default()];
-    if bench.privileged {
-        policies.push(Policy { user: User::ROOT, ..Policy::default() });
-    }
-    for policy in policies {
-        let mut cell = bench.cell(policy).await;
+    for user in [User::ORDINARY, User::ROOT] {
+        let mut cell = bench.cell(Policy { user, ..Policy::default() }).await;
         let before = cell.say("id -u; grep -e ^Cap -e ^Uid /proc/self/status").await;
         let after = cell.say("cp /usr/bin/bash /tmp/b; chmod 6755 /tmp/b; /tmp/b -p -c 'id -u; grep -e ^Cap -e ^Uid /proc/self/status'").await;
         assert_eq!(before, after);
@@ -286,4 +278,62 @@ pub(crate) async fn a_policy_without_the_walls_is_refused(bench: &Bench) {
         let reason = bench.refusal(policy).await;
         assert!(reason.contains(layer.name()), "{reason}");
     }
+}
+
+/// Seen from outside: what of ours lives inside.
+pub(crate) async fn what_is_ours_inside_has_no_privileges(bench: &Bench) {
+    let mut cell = bench.cell(Policy::default()).await;
+    let launcher = bench.launcher.process_id().await.unwrap();
+    let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    let look = async {
+        let mut below = Default::default();
+        crate::bench::until("the program runs", async || {
+            below = crate::leaks::descendants(launcher);
+            below.values().any(|name| name == "sleep")
+        })
+        .await;
+        for (pid, name) in below {
+            let status = status(pid);
+            let is_init = field(&status, "PPid") == launcher.to_string();
+            assert_eq!(field(&status, "NoNewPrivs"), "1", "{name}: {status}");
+            for set in ["CapBnd", "CapAmb", "CapInh"] {
+                assert_eq!(field(&status, set), "0000000000000000", "{name}: {status}");
+            }
+            // The init keeps those of its own user namespace, where it renews what a run has; no program can reach it.
+            for set in ["CapEff", "CapPrm"] {
+                assert!(is_init || field(&status, set) == "0000000000000000", "{name}: {status}");
+            }
+            assert_eq!(field(&status, "Seccomp"), if is_init { "0" } else { "2" }, "{name}: {status}");
+            if bench.privileged {
+                assert!(field(&status, "Uid").parse::<u32>().unwrap() >= 0x7000_0000, "{name}: {status}");
+                assert_eq!(field(&status, "Groups"), "", "{name}: {status}");
+            }
+            let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+            for descriptor in descriptors.flatten() {
+                let target = std::fs::read_link(descriptor.path()).unwrap_or_default();
+                let target = target.to_string_lossy();
+                // The init holds its control group's counters, mounts, and namespaces of the sandbox.
+                let harmless = ["/dev/null", "/null", "pipe:", "socket:", "anon_inode:[signalfd]"];
+                assert!(is_init || harmless.iter().any(|prefix| target.starts_with(prefix)), "{name}: {target}");
+            }
+        }
+    };
+    tokio::select! { outcome = cell.shell("sleep 60") => panic!("{outcome:?}"), () = look => {} }
+    cell.close().await;
+}
+
+pub(crate) async fn nobody_escapes_the_out_of_memory_killer(bench: &Bench) {
+    // Landlock refuses these files too: without it file modes and the kernel's own rule must do.
+    let mut policy = Policy::default();
+    policy.layers.insert(Layer::Landlock, Strictness::Off);
+    policy.limits.memory = 64 << 20;
+    let mut cell = bench.cell(policy).await;
+    let script = "echo -1000 > /proc/self/oom_score_adj; cat /proc/self/oom_score_adj";
+    let outcome = cell.shell(script).await;
+    assert_ne!(text(&outcome.stdout).trim(), "-1000", "{}", shown(&outcome));
+    cell.close().await;
 }
