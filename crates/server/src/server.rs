@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::backend::Backend;
-use crate::idle::IdleConnections;
+use crate::idle::{self, IdleConnections};
 use crate::settings::Config;
 use crate::site::Site;
 use crate::stall::Stallable;
@@ -131,24 +131,41 @@ impl<B: Backend> Server<B> {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%peer, %error, "Small packets may be delayed.");
         }
+        let idle = self.idle.open();
         let stream = Stallable::new(stream, self.config.write_timeout);
         let Some(tls) = self.config.tls.clone() else {
-            return self.requests(stream, peer).await;
+            return self.requests(stream, peer, idle).await;
         };
-        match timeout(self.config.handshake_timeout, tls.acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => self.requests(stream, peer).await,
+        let handshake = timeout(self.config.handshake_timeout, tls.acceptor.accept(stream));
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = idle.closing() => return debug!(%peer, "A TLS handshake made room for another connection."),
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.requests(stream, peer, idle).await,
             Ok(Err(error)) => debug!(%peer, %error, "A TLS handshake failed."),
             Err(_) => debug!(%peer, "A TLS handshake took too long."),
         }
     }
 
     /// Answers the requests of a connection until it is closed.
-    async fn requests(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
+    async fn requests(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        idle: idle::Connection,
+    ) {
+        let idle = Arc::new(idle);
         let service = service_fn({
-            let server = Arc::clone(&self);
+            let (server, idle) = (Arc::clone(&self), Arc::clone(&idle));
             move |request| {
-                let server = Arc::clone(&server);
-                async move { Ok::<_, Infallible>(server.site.serve(request, peer.ip()).await) }
+                let (server, idle) = (Arc::clone(&server), Arc::clone(&idle));
+                async move {
+                    idle.work();
+                    let answer = server.site.serve(request, peer.ip()).await;
+                    idle.rest();
+                    Ok::<_, Infallible>(answer)
+                }
             }
         });
         let mut connection = pin!(
@@ -160,6 +177,15 @@ impl<B: Backend> Server<B> {
         );
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = idle.closing() => {
+                debug!(%peer, "A connection makes room for another one.");
+                if !idle.has_worked() {
+                    return;
+                }
+                // An answer may still be on its way.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
             () = self.stop.cancelled() => {
                 // Closes it at once if nothing is being asked on it.
                 connection.as_mut().graceful_shutdown();

@@ -28,7 +28,8 @@ pub struct Settings {
     /// Certificate and key. When absent, connections are not encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSettings>,
-    /// Connections at the same time, idle ones included; more wait to be accepted. 1 to 65536, default 1024.
+    /// Connections at the same time, idle ones included; for more, those that have been idle for longest are closed, and when none
+    /// is idle they wait. Each takes three descriptors at most: where fewer may be open, it is lowered. 1 to 65536, default 1024.
     pub max_connections: usize,
     /// Time for the TLS handshake. Default 10 s.
     #[serde(with = "duration")]

@@ -362,3 +362,23 @@ async fn a_client_that_leaves_ends_its_request() {
     soon(async { while !running.get("/metrics", "").await.contains(line) {} }).await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn silent_connections_make_room_for_others() {
+    let settings = Settings { max_connections: 3, ..Settings::default() };
+    let running = Running::start(settings).await;
+    let mut kept = running.connect().await;
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert_eq!(status(&until(&mut kept, "alive\n").await), "200");
+    let mut silent = Vec::new();
+    for _ in 0..10 {
+        silent.push(running.connect().await);
+    }
+    // The header timeout is thirty seconds; nobody waits for it.
+    assert_eq!(status(&running.get("/healthz", "").await), "200");
+    // The oldest are closed, the kept one among them.
+    let mut rest = Vec::new();
+    soon(kept.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(soon(silent[0].read_to_end(&mut rest)).await.unwrap(), 0);
+    running.stop().await;
+}
