@@ -106,7 +106,25 @@ impl Server {
 
     /// Starts one in a directory that another one has used.
     pub(crate) fn start_in(data: Arc<TempDir>, settings: &[&str]) -> Self {
-        let mut command = command(&data.path().join("data"), "127.0.0.1:0", settings);
+        let command = command(&data.path().join("data"), "127.0.0.1:0", settings);
+        Self::started(command, data)
+    }
+
+    /// Starts one with defaults from a shell that hands on this soft limit on open descriptors.
+    pub(crate) fn start_with_descriptors(limit: u32) -> Self {
+        let data = TempDir::new().expect("a directory");
+        let plain = command(&data.path().join("data"), "127.0.0.1:0", &[]);
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("ulimit -Sn {limit} && exec \"$0\" \"$@\"")]);
+        shell.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
+        // Variables that are taken away, and no others.
+        plain.get_envs().filter(|(_, value)| value.is_none()).for_each(|(name, _)| {
+            shell.env_remove(name);
+        });
+        Self::started(shell, Arc::new(data))
+    }
+
+    fn started(mut command: Command, data: Arc<TempDir>) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
         let mut stderr = process.stderr.take().expect("it is piped");

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Watched;
 use crate::http::request;
-use crate::server::wait_for;
+use crate::server::{Server, wait_for};
 
 #[test]
 fn a_thousand_silent_connections_hold_nobody_up() {
@@ -25,6 +25,50 @@ fn a_thousand_silent_connections_hold_nobody_up() {
     wait_for("their descriptors are closed", || server.descriptors() < watched.descriptors + 50);
     drop(silent);
     watched.is_unharmed("silent connections");
+}
+
+#[test]
+fn more_silent_connections_than_may_be_hold_nobody_up() {
+    // Far fewer than there are callers; the time for headers stays at its 30 seconds.
+    let Some(watched) = Watched::start(&["server.max_connections=50"]) else { return };
+    let server = &watched.server;
+    let mut silent = Vec::new();
+    for round in 0..4 {
+        silent.extend((0..50).map(|_| TcpStream::connect(server.address()).unwrap()));
+        // Half of a request is none, either.
+        silent.last_mut().unwrap().write_all(b"GET /usages/ HTTP/1.1\r\nHost:").unwrap();
+        let began = Instant::now();
+        let answer = server.execute(&json!({"commands": ["echo ok"]}));
+        assert_eq!(answer["execution"][0]["stdout"], "ok");
+        assert!(began.elapsed() < Duration::from_secs(5), "round {round}");
+    }
+    // Who is served is not closed for others.
+    let form = crate::form::config(r#"{"commands": ["sleep 1; echo served"]}"#);
+    let mut served = server.connect();
+    served.send(&request("POST", "/execute/", &[("Content-Type", &form.content_type)], &form.body));
+    wait_for("it runs", || server.taken() > 0);
+    silent.extend((0..100).map(|_| TcpStream::connect(server.address()).unwrap()));
+    assert_eq!(crate::server::checked(&served.receive("POST").unwrap())["execution"][0]["stdout"], "served");
+    drop((silent, served));
+    watched.is_unharmed("more silent connections than may be");
+}
+
+#[test]
+fn the_descriptors_of_a_shell_are_enough() {
+    if !crate::server::has_sandboxes() {
+        return;
+    }
+    // As most shells have it: 1024, which the process itself may raise.
+    let server = Server::start_with_descriptors(1024);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let [soft, hard] = [3, 4].map(|word| line.split_whitespace().nth(word).unwrap());
+    assert_eq!(soft, hard, "{line}");
+    let silent: Vec<TcpStream> = (0..1000).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    let began = Instant::now();
+    assert_eq!(server.execute(&json!({"commands": ["ulimit -Sn"]}))["execution"][0]["stdout"], "1024");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    drop(silent);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The faults of the peer that its reference lists (section 10.4), by their numbers, each shown not to be ours; and the
 //! deliberate differences (section 11).
+//!
+//! Number 9, that nobody is asked who he is, is shown by `operation::keys_open_the_api`; number 11, commands of git that are
+//! built as shell text, by the tests of `belljar-execute`, where a repository's address is read.
 
 use serde_json::json;
 use tar::EntryType;
