@@ -1,7 +1,8 @@
 //! Clones.
 
-use core::ffi::{c_long, c_void};
+use core::ffi::{c_int, c_long, c_void};
 use core::marker::PhantomData;
+use core::sync::atomic::{AtomicI32, Ordering};
 
 use crate::Errno;
 use crate::call::{self, CURRENT_DIRECTORY, Fd};
@@ -70,12 +71,37 @@ pub fn hold_user_namespace(witness: SingleThreaded, until: Fd) -> Result<i32, Er
 }
 
 /// The old `clone(2)` without shared memory, for the process that is under the filter (which refuses `clone3`, because a filter
-/// cannot look into its argument). The child belongs to the caller's parent.
-pub(crate) fn fork_to_parent(_witness: SingleThreaded) -> Result<Side, Errno> {
-    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
-    // SAFETY: as above; a null stack means the same (copied) stack.
-    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+/// cannot look into its argument). The child belongs to the caller's parent, and its process id is noted in `newborn`.
+pub(crate) fn fork_to_parent(_witness: SingleThreaded, newborn: &Newborn) -> Result<Side, Errno> {
+    let flags = libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    // SAFETY: as above; a null stack means the same (copied) stack, and the kernel writes one int to the mapping of `newborn`.
+    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, newborn.0.start, 0, 0) };
     side(result)
+}
+
+/// The process id of what was cloned last, in memory that the init and its spawners share. The kernel writes it before the child
+/// takes its first step, so the init knows the child even if that kills the spawner before it can answer.
+#[derive(Debug)]
+pub(crate) struct Newborn(Memory);
+
+impl Newborn {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        Memory::map(size_of::<AtomicI32>(), libc::MAP_SHARED).map(Self)
+    }
+
+    /// The process id; 0 when there is none yet.
+    pub(crate) fn pid(&self) -> i32 {
+        self.word().load(Ordering::Acquire)
+    }
+
+    pub(crate) fn forget(&self) {
+        self.word().store(0, Ordering::Release);
+    }
+
+    fn word(&self) -> &AtomicI32 {
+        // SAFETY: the mapping is page-aligned, large enough, never unmapped, and only accessed atomically from here.
+        unsafe { AtomicI32::from_ptr(self.0.start.cast()) }
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "process ids are ints")]
@@ -96,7 +122,11 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(length: usize) -> Result<Self, Errno> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        Self::map(length, libc::MAP_PRIVATE)
+    }
+
+    fn map(length: usize, sharing: c_int) -> Result<Self, Errno> {
+        let flags = sharing | libc::MAP_ANONYMOUS;
         // SAFETY: a fresh anonymous mapping anywhere.
         let start =
             unsafe { libc::mmap(core::ptr::null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
@@ -115,17 +145,22 @@ impl Memory {
 }
 
 /// `vfork`: runs `child` on `stack` in a process that shares our memory while we stand still, until it executes a program or
-/// exits. The new process belongs to our parent. `child` may only make system calls and write to what `context` points to.
+/// exits. The new process belongs to our parent, and its process id is noted in `newborn`. `child` may only make system calls and
+/// write to what `context` points to.
 pub(crate) fn vfork_to_parent<T>(
     _witness: SingleThreaded,
+    newborn: &Newborn,
     stack: &mut Memory,
     child: extern "C" fn(*mut c_void) -> i32,
     context: &mut T,
 ) -> Result<i32, Errno> {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT | libc::SIGCHLD;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
     // SAFETY: the stack is ours alone (exclusive borrow) and its end is page-aligned; `context` outlives the call because the
-    // kernel lets us go on only after the child has executed or ended (CLONE_VFORK), so the memory is never used by both at once.
-    let pid =
-        unsafe { libc::clone(child, stack.start.add(stack.length).cast(), flags, core::ptr::from_mut(context).cast()) };
+    // kernel lets us go on only after the child has executed or ended (CLONE_VFORK), so the memory is never used by both at once. The
+    // fifth argument is where the kernel writes the process id: an int in the mapping of `newborn`.
+    let pid = unsafe {
+        let top = stack.start.add(stack.length).cast();
+        libc::clone(child, top, flags, core::ptr::from_mut(context).cast(), newborn.0.start.cast::<c_int>())
+    };
     if pid < 0 { Err(Errno::last()) } else { Ok(pid) }
 }

@@ -8,7 +8,7 @@ use core::ffi::{CStr, c_void};
 
 use crate::Errno;
 use crate::call::{self, Fd};
-use crate::process::{Memory, Side, SingleThreaded, fork_to_parent, vfork_to_parent};
+use crate::process::{Memory, Newborn, Side, SingleThreaded, fork_to_parent, vfork_to_parent};
 use crate::wire::{MAX_PACKET, REQUEST_BYTES, Request, RequestKind, STREAMS, StartStep, flag};
 
 /// Argument and environment strings of one program, at most, each.
@@ -58,13 +58,13 @@ impl Answer {
 }
 
 /// Serves the init until it goes away.
-pub(crate) fn serve(socket: Fd, packet: &mut Memory, agent: fn(&[u8]) -> i32) -> ! {
+pub(crate) fn serve(socket: Fd, packet: &mut Memory, newborn: &Newborn, agent: fn(&[u8]) -> i32) -> ! {
     let (Ok(mut stack), Ok(mut tables)) =
         (Memory::new(STACK_BYTES), Memory::new(2 * (MAX_STRINGS + 1) * size_of::<*const u8>()))
     else {
         call::exit(1)
     };
-    let witness = SingleThreaded::clone_of_one();
+    let births = (SingleThreaded::clone_of_one(), newborn);
     loop {
         let received = match call::receive(socket, &mut packet.bytes()[..MAX_PACKET], 0) {
             Ok(received) if received.length > 0 => received,
@@ -75,9 +75,9 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, agent: fn(&[u8]) -> i32) ->
         let bytes = &packet.bytes()[..received.length];
         let answer = match Request::decode(bytes) {
             Ok(request) if request.kind == RequestKind::Agent => {
-                start_agent(witness, &bytes[REQUEST_BYTES..], streams, agent)
+                start_agent(births, &bytes[REQUEST_BYTES..], streams, agent)
             }
-            Ok(request) => start_program(witness, &request, &bytes[REQUEST_BYTES..], streams, &mut stack, &mut tables),
+            Ok(request) => start_program(births, &request, &bytes[REQUEST_BYTES..], streams, &mut stack, &mut tables),
             Err(errno) => Answer::failed(StartStep::Arguments, errno),
         };
         received.descriptors.into_iter().for_each(call::close);
@@ -88,8 +88,13 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, agent: fn(&[u8]) -> i32) ->
 }
 
 /// The agent needs no `execve`: the code is here already, and nothing that it must be kept from is in this process.
-fn start_agent(witness: SingleThreaded, text: &[u8], streams: [Fd; STREAMS], agent: fn(&[u8]) -> i32) -> Answer {
-    match fork_to_parent(witness) {
+fn start_agent(
+    (witness, newborn): (SingleThreaded, &Newborn),
+    text: &[u8],
+    streams: [Fd; STREAMS],
+    agent: fn(&[u8]) -> i32,
+) -> Answer {
+    match fork_to_parent(witness, newborn) {
         Ok(Side::Parent { child }) => Answer { pid: child, failed_step: 0, errno: 0 },
         Err(errno) => Answer::failed(StartStep::Clone, errno),
         Ok(Side::Child) => {
@@ -118,7 +123,7 @@ struct Start<'a> {
 }
 
 fn start_program(
-    witness: SingleThreaded,
+    (witness, newborn): (SingleThreaded, &Newborn),
     request: &Request,
     text: &[u8],
     streams: [Fd; STREAMS],
@@ -170,7 +175,7 @@ fn start_program(
         variables: for_variables.as_ptr(),
         failed: None,
     };
-    match vfork_to_parent(witness, stack, become_program, &mut start) {
+    match vfork_to_parent(witness, newborn, stack, become_program, &mut start) {
         Err(errno) => Answer::failed(StartStep::Clone, errno),
         Ok(pid) => match start.failed {
             None => Answer { pid, failed_step: 0, errno: 0 },

@@ -12,7 +12,7 @@ use core::ffi::CStr;
 use crate::Errno;
 use crate::call::{self, Fd};
 use crate::plan::{self, Entry, Failure, Missing, Slot, Slots};
-use crate::process::{Memory, Side, SingleThreaded, fork_with};
+use crate::process::{Memory, Newborn, Side, SingleThreaded, fork_with};
 use crate::seccomp::Instruction;
 use crate::wire::{MAX_PACKET, Reply, Request, RequestKind};
 
@@ -105,6 +105,8 @@ struct Init<'a, S> {
     socket: Fd,
     child_events: Fd,
     packet: Memory,
+    /// Shared with the spawners.
+    newborn: Newborn,
     slots: Slots,
     missing: Missing,
     spawner: Option<Spawner>,
@@ -167,6 +169,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             socket,
             child_events: call::child_events()?,
             packet: Memory::new(MAX_PACKET)?,
+            newborn: Newborn::new()?,
             slots: setup.slots,
             missing: Missing::default(),
             spawner: None,

@@ -93,8 +93,20 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         // One that a program stopped (`kill -STOP -1`) goes on; to any other this is nothing.
         call::kill(spawner.pid, libc::SIGCONT);
         let streams = &received.descriptors[..STREAMS];
+        self.newborn.forget();
         call::send(spawner.socket, &self.packet.bytes()[..received.length], &[], streams)?;
-        receive_answer(spawner.socket, deadline.min(call::monotonic_ns().saturating_add(patience_ns)))
+        let answer = receive_answer(spawner.socket, deadline.min(call::monotonic_ns().saturating_add(patience_ns)));
+        match (answer, self.newborn.pid()) {
+            // The program was quicker than the answer, and killed or stopped the spawner. It runs, so it must not be started again,
+            // and the next one must not get its answer.
+            (Err(_), pid @ 1..) => {
+                call::kill(spawner.pid, libc::SIGKILL);
+                call::close(spawner.socket);
+                self.spawner = None;
+                Ok(Answer { pid, failed_step: 0, errno: 0 })
+            }
+            (answer, _) => answer,
+        }
     }
 
     /// Waits for something to happen to the running program.

@@ -105,7 +105,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         if call::close_all_except(&[0, 1, 2, socket]).is_err() {
             call::exit(1);
         }
-        spawner::serve(socket, &mut self.packet, self.setup.agent)
+        spawner::serve(socket, &mut self.packet, &self.newborn, self.setup.agent)
     }
 }
 
