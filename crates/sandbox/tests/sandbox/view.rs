@@ -282,7 +282,13 @@ pub(crate) async fn a_policy_without_the_walls_is_refused(bench: &Bench) {
 
 /// Seen from outside: what of ours lives inside.
 pub(crate) async fn what_is_ours_inside_has_no_privileges(bench: &Bench) {
-    let mut cell = bench.cell(Policy::default()).await;
+    for user in [User::ORDINARY, User::ROOT] {
+        without_privileges(bench, user).await;
+    }
+}
+
+async fn without_privileges(bench: &Bench, user: User) {
+    let mut cell = bench.cell(Policy { user, ..Policy::default() }).await;
     let launcher = bench.launcher.process_id().await.unwrap();
     let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let field = |text: &str, name: &str| {
