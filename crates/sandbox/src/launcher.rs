@@ -113,19 +113,11 @@ impl Launcher {
         if message.len() > MAX_MESSAGE {
             return Err(SandboxError::Policy("the policy is too large".to_owned()));
         }
-        let mut connection = self.0.connection.lock().await;
-        // Taken out while it is in use: a caller that goes away in the middle leaves no half-read answer to the next one.
-        let mut open = match connection.take() {
-            Some(open) if open.lives() => open,
-            _ => {
-                tracing::warn!("the launcher is gone; starting another");
-                Connection::open(&self.0.program).map_err(SandboxError::Launcher)?
-            }
-        };
-        let answer = open.exchange(&message).await.map_err(SandboxError::Launcher)?;
-        *connection = Some(open);
-        drop(connection);
-        match answer {
+        // A task of its own: a caller that goes away in the middle leaves no half-read answer to the next one, and takes neither
+        // the launcher along nor everybody's sandboxes. What was made for nobody is dropped, and ends.
+        let inner = Arc::clone(&self.0);
+        let asked = tokio::spawn(async move { inner.ask(&message).await }).await;
+        match asked.unwrap_or_else(|error| Err(SandboxError::Launcher(error.into())))? {
             (Answer::Made { layers }, Some((socket, pidfd))) => Ok(Handed { socket, pidfd, layers }),
             (Answer::Failed { step, errno }, _) => Err(SandboxError::Setup {
                 step,
@@ -133,6 +125,23 @@ impl Launcher {
             }),
             (Answer::Made { .. }, None) => Err(SandboxError::Died),
         }
+    }
+}
+
+impl Inner {
+    async fn ask(&self, message: &[u8]) -> Result<(Answer, Option<(OwnedFd, OwnedFd)>), SandboxError> {
+        let mut connection = self.connection.lock().await;
+        // Taken out while it is in use: one that failed in the middle is not used again.
+        let mut open = match connection.take() {
+            Some(open) if open.lives() => open,
+            _ => {
+                tracing::warn!("the launcher is gone; starting another");
+                Connection::open(&self.program).map_err(SandboxError::Launcher)?
+            }
+        };
+        let answer = open.exchange(message).await.map_err(SandboxError::Launcher)?;
+        *connection = Some(open);
+        Ok(answer)
     }
 }
 

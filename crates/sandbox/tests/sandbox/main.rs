@@ -149,6 +149,7 @@ tests! {
             a_full_pool_says_busy,
             numbers_add_up,
             closing_waits_for_what_is_lent,
+            a_dropped_pool_leaves_others_alone,
             an_impossible_policy_is_told;
         Groups:
             thousands_of_runs_leave_nothing;

@@ -90,6 +90,25 @@ pub(crate) async fn closing_waits_for_what_is_lent(bench: &Bench) {
     drop(sandbox);
 }
 
+pub(crate) async fn a_dropped_pool_leaves_others_alone(bench: &Bench) {
+    let pool = bench.pool(Policy::default(), 1);
+    let mut sandbox = take(&pool).await;
+    let launcher = bench.launcher.process_id().await;
+    let run = sandbox.run(Command::shell("sleep 0.5; echo $?"));
+    let drops = async {
+        for pause in [0, 100, 500, 1000, 2000, 3000, 5000, 8000, 13000] {
+            let other = bench.pool(Policy::default(), 3);
+            tokio::time::sleep(Duration::from_micros(pause)).await;
+            drop(other);
+        }
+    };
+    let (outcome, ()) = tokio::join!(run, drops);
+    assert_eq!(outcome.unwrap().end, exited(0));
+    assert_eq!(bench.launcher.process_id().await, launcher, "the launcher was taken along");
+    drop(sandbox);
+    pool.close().await;
+}
+
 pub(crate) async fn an_impossible_policy_is_told(bench: &Bench) {
     let mut policy = Policy { work_directory: "no".into(), ..Policy::default() };
     let pool = bench.pool(policy.clone(), 2);
