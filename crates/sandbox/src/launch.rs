@@ -104,7 +104,7 @@ impl Launch {
             drop: &prepared.drop,
             filter: &prepared.filter,
             join: &join,
-            counters: report::counters(&counters),
+            counters: report::counters(&counters, reuse),
             slots,
             layer_slot: slot::LAYER,
             last_pid_slot: slot::LAST_PID,

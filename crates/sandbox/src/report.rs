@@ -10,7 +10,7 @@ use crate::cgroup::{self, Controller, Version};
 use crate::error::SandboxError;
 use crate::layer::{Enforcement, Layer, LayerReport, Strictness};
 use crate::machine::Machine;
-use crate::policy::{Network, Policy};
+use crate::policy::{Network, Policy, Reuse};
 
 type Enforced = BTreeMap<Controller, Result<Version, String>>;
 
@@ -79,7 +79,9 @@ fn enforcement(
 }
 
 /// The counters as the init takes them; the descriptors stay ours.
-pub(crate) fn counters(counters: &cgroup::Counters) -> Counters {
+///
+/// A peak that cannot be started anew (version 2 before Linux 6.12) would tell of earlier runs, so it counts only where there are none.
+pub(crate) fn counters(counters: &cgroup::Counters, reuse: Reuse) -> Counters {
     let convert = |counter: &Option<cgroup::Counter>| {
         counter.as_ref().map_or(Counter::NONE, |counter| Counter {
             file: counter.file.as_raw_fd(),
@@ -89,7 +91,11 @@ pub(crate) fn counters(counters: &cgroup::Counters) -> Counters {
     };
     Counters {
         cpu: convert(&counters.cpu_time),
-        memory_peak: convert(&counters.memory_peak),
+        memory_peak: if counters.memory_peak_reset.is_some() || reuse == Reuse::Never {
+            convert(&counters.memory_peak)
+        } else {
+            Counter::NONE
+        },
         oom_kills: convert(&counters.oom_kills),
         processes: convert(&counters.processes_current),
         process_refusals: convert(&counters.processes_refused),

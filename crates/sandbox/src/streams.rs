@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -20,8 +21,16 @@ const PIPE_BUF: usize = 4096;
 
 /// A descriptor that says end of file and swallows everything.
 pub(crate) fn null() -> Result<OwnedFd, SandboxError> {
-    let open = OpenOptions::new().read(true).write(true).open("/dev/null");
-    open.map(OwnedFd::from).map_err(|error| SandboxError::setup("opening /dev/null", error))
+    // Opened once; a copy costs a tenth.
+    static NULL: OnceLock<OwnedFd> = OnceLock::new();
+    let open = || match NULL.get() {
+        Some(null) => null.try_clone(),
+        None => {
+            let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+            NULL.get_or_init(|| OwnedFd::from(null)).try_clone()
+        }
+    };
+    open().map_err(|error| SandboxError::setup("opening /dev/null", error))
 }
 
 /// A pipe whose reading end is ours: (theirs, ours).

@@ -115,6 +115,8 @@ struct Init<'a, S> {
     former_ipc: Fd,
     lasting: Option<lasting::Lasting>,
     used: Used,
+    /// The counters before the next run, if nothing that counts happened since they were read.
+    before: Option<run::Readings>,
     cpus: u64,
 }
 
@@ -177,6 +179,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             former_ipc: -1,
             lasting: None,
             used: Used::default(),
+            before: None,
             cpus: call::usable_cpus(),
         })
     }
@@ -195,6 +198,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 RequestKind::Run | RequestKind::Agent => {
                     let ended = self.run(&request, received);
                     self.answer(Reply::Ended(ended));
+                    self.begin_counting();
                 }
                 RequestKind::Settle => {
                     self.settle();
@@ -203,6 +207,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 RequestKind::Reset => {
                     self.kill_everything(0);
                     self.renew();
+                    self.begin_counting();
                     self.answer(Reply::Ready { missing: self.missing.layers, errno: self.missing.errno });
                 }
                 // Both may arrive just after the run that they were meant for has ended by itself.

@@ -19,10 +19,10 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     pub(super) fn run(&mut self, request: &Request, received: call::Received) -> Ended {
         let counters = &self.setup.counters;
         self.used = Used::default();
-        if counters.memory_peak.file >= 0 {
-            let _ = call::write_at_start(counters.memory_peak.file, b"0");
+        if self.before.is_none() {
+            self.begin_counting();
         }
-        let before = Readings::take(self);
+        let before = self.before.take().unwrap_or_else(|| Readings::take(self));
         let started = call::monotonic_ns();
         let deadline = if request.wall_ns == 0 { u64::MAX } else { started.saturating_add(request.wall_ns) };
 
@@ -67,6 +67,18 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             inodes_full: inodes == 0,
             failed_step: answer.failed_step,
             errno: answer.errno,
+        }
+    }
+
+    /// Starts the peak of memory anew and notes where the other counters stand: ahead of the next run where it can be, because it
+    /// takes as long as a part of a start. Without a control group's counter of CPU time the moment matters, so not then.
+    pub(super) fn begin_counting(&mut self) {
+        let counters = &self.setup.counters;
+        if counters.memory_peak.file >= 0 {
+            let _ = call::write_at_start(counters.memory_peak.file, b"0");
+        }
+        if counters.cpu.file >= 0 {
+            self.before = Some(Readings::take(self));
         }
     }
 
@@ -160,7 +172,7 @@ enum Wait {
 
 /// Counters at one moment.
 #[derive(Debug, Clone, Copy)]
-struct Readings {
+pub(super) struct Readings {
     cpu: u64,
     oom_kills: u64,
     process_refusals: u64,

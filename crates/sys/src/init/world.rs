@@ -39,6 +39,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
 
     /// Forks a spawner, into a new world or into the one that is there.
     pub(super) fn spawn(&mut self, fresh: bool) {
+        self.before = None;
         let trouble = |errno| Failure { step: 2, errno };
         let [ours, theirs] = match call::packet_socket_pair() {
             Ok(pair) => pair,
