@@ -62,7 +62,8 @@ pub enum Access {
     ReadOnly,
     /// Write to a copy that is discarded at the end (overlayfs).
     CopyOnWrite,
-    /// Write to the host's files.
+    /// Write to the host's files. New ones belong to the owner of the directory; none can be made set-user-id. Archives and results
+    /// cannot be handled in a sandbox with such a mount: they need a call that could.
     ReadWrite,
 }
 

@@ -17,7 +17,7 @@ use belljar_sys::seccomp::Instruction;
 use crate::error::SandboxError;
 use crate::layer::{Layer, Strictness};
 use crate::machine::Machine;
-use crate::policy::{Network, Policy, Reuse};
+use crate::policy::{Access, Network, Policy, Reuse};
 use crate::seccomp;
 
 pub(crate) use root::Source;
@@ -76,7 +76,9 @@ impl Prepared {
         let filter = if policy.strictness(Layer::Seccomp) == Strictness::Off {
             Vec::new()
         } else {
-            seccomp::compile(&seccomp::standard()).instructions
+            let writes_outside = policy.mounts.iter().any(|mount| mount.access == Access::ReadWrite);
+            let filter = if writes_outside { seccomp::without_set_id() } else { seccomp::standard() };
+            seccomp::compile(&filter).instructions
         };
         Ok(Self {
             namespaces: namespaces(policy),

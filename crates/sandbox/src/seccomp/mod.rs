@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub(crate) use program::compile;
-pub(crate) use standard::standard;
+pub(crate) use standard::{standard, without_set_id};
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!(
@@ -125,8 +125,13 @@ impl Filter {
 
     /// Gives this call these cases.
     pub(crate) fn rule(&mut self, number: libc::c_long, cases: Vec<Case>, otherwise: Action) {
-        let number = u32::try_from(number).expect("call numbers of the kernel's table are small and positive");
-        let former = self.rules.insert(number, Rule { cases, otherwise });
+        let former = self.replace(number, cases, otherwise);
         debug_assert!(former.is_none(), "two rules for call {number}");
+    }
+
+    /// Gives this call other cases than it had.
+    pub(crate) fn replace(&mut self, number: libc::c_long, cases: Vec<Case>, otherwise: Action) -> Option<Rule> {
+        let number = u32::try_from(number).expect("call numbers of the kernel's table are small and positive");
+        self.rules.insert(number, Rule { cases, otherwise })
     }
 }

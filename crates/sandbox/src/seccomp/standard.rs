@@ -57,6 +57,37 @@ pub(crate) fn standard() -> Filter {
     filter
 }
 
+/// The filter for a sandbox that may write to files of the host: it makes no set-user-id and no set-group-id file.
+///
+/// Inside, such a bit means nothing. Outside, the file belongs to the owner of the directory that was shown, who may be root.
+/// `openat2` takes the mode in memory, where a filter cannot look, so there is none; programs do without it.
+pub(crate) fn without_set_id() -> Filter {
+    let mut filter = standard();
+    let plain = |mode: u8| masked(mode, libc::S_ISUID | libc::S_ISGID, &[0]);
+    let by_mode = [
+        (libc::SYS_chmod, 1),
+        (libc::SYS_fchmod, 1),
+        (libc::SYS_fchmodat, 2),
+        (libc::SYS_fchmodat2, 2),
+        (libc::SYS_creat, 1),
+    ];
+    for (number, mode) in by_mode {
+        filter.replace(number, vec![when(vec![plain(mode)], ALLOW)], DENIED);
+    }
+    // Where nothing is created, the mode may be anything.
+    let creates = (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY).cast_unsigned();
+    for (number, flags, mode) in [(libc::SYS_open, 1, 2), (libc::SYS_openat, 2, 3)] {
+        let cases = vec![when(vec![masked(flags, creates, &[0])], ALLOW), when(vec![plain(mode)], ALLOW)];
+        filter.replace(number, cases, DENIED);
+    }
+    for (number, mode) in [(libc::SYS_mknod, 1), (libc::SYS_mknodat, 2)] {
+        let types = [libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK, 0];
+        filter.replace(number, vec![when(vec![plain(mode), masked(mode, libc::S_IFMT, &types)], ALLOW)], DENIED);
+    }
+    filter.replace(libc::SYS_openat2, Vec::new(), ABSENT);
+    filter
+}
+
 /// Files: what may be opened, the mount tree and the file modes decide.
 #[rustfmt::skip]
 fn allow_files(filter: &mut Filter) {

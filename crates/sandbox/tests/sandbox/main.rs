@@ -125,6 +125,7 @@ tests! {
     mounts {
         Nothing:
             each_access_is_what_it_says,
+            nothing_set_user_id_reaches_the_host,
             files_can_be_mounted,
             mounts_land_anywhere_writable,
             contradictions_are_refused_with_a_reason,
