@@ -124,7 +124,7 @@ pub struct Limits {
     pub file_size: u64,
     /// Open files of one process.
     pub open_files: u32,
-    /// Bytes in the writable layer; never more than seven eighths of the memory, which the files are in.
+    /// Bytes in the writable layer; see [`Limits::room_for_files`].
     pub disk: u64,
     /// Files in the writable layer.
     pub inodes: u64,
@@ -137,6 +137,16 @@ pub struct Limits {
 }
 
 const MIB: u64 = 1 << 20;
+
+impl Limits {
+    /// Bytes that files can really take: [`Limits::disk`], but never more than seven eighths of the memory that they are in. Were they
+    /// to fill all of it, the kernel would have to kill the sandbox's own processes.
+    #[must_use]
+    pub const fn room_for_files(&self) -> u64 {
+        let most = self.memory - self.memory / 8;
+        if self.disk < most { self.disk } else { most }
+    }
+}
 
 impl Default for Limits {
     /// What fits a student's program: 10 s, 512 MiB, 64 processes, 16 MiB of output.
@@ -225,5 +235,17 @@ impl Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self::preset(Preset::Standard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_leave_room_for_processes() {
+        for (memory, disk, room) in [(512 * MIB, 256 * MIB, 256 * MIB), (64 * MIB, 256 * MIB, 56 * MIB), (0, MIB, 0)] {
+            assert_eq!(Limits { memory, disk, ..Limits::default() }.room_for_files(), room);
+        }
     }
 }

@@ -33,7 +33,12 @@ pub(crate) fn lines(outcome: &Outcome, limits: &Limits, program: &OsStr) -> Vec<
 }
 
 fn reached(limit: Limit, limits: &Limits) -> String {
-    format!("{} reached ({})", describe(limit, limits), option_of(limit))
+    let option = if limit == Limit::Disk && limits.room_for_files() < limits.disk {
+        "--memory, which files are in"
+    } else {
+        option_of(limit)
+    };
+    format!("{} reached ({option})", describe(limit, limits))
 }
 
 /// Warnings about limits that the caller asked for by name and that this machine does not keep.
@@ -72,7 +77,7 @@ fn describe(limit: Limit, limits: &Limits) -> String {
         Limit::Memory => size(limits.memory),
         Limit::Processes => limits.processes.to_string(),
         Limit::FileSize => size(limits.file_size),
-        Limit::Disk => size(limits.disk),
+        Limit::Disk => size(limits.room_for_files()),
         Limit::Inodes => limits.inodes.to_string(),
         Limit::Output => size(limits.output),
     };

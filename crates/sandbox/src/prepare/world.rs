@@ -38,8 +38,7 @@ pub(super) fn layer(policy: &Policy, machine: &Machine) -> Result<Vec<Entry<CStr
     let limits = &policy.limits;
     let options = [
         ("mode", "0755".to_owned()),
-        // Files are memory. Were they to fill all of it, the kernel would have to kill the sandbox's own processes.
-        ("size", limits.disk.min(limits.memory - limits.memory / 8).to_string()),
+        ("size", limits.room_for_files().to_string()),
         // The kernel counts the directories that we make ourselves.
         ("nr_inodes", limits.inodes.saturating_add(16).to_string()),
     ];
