@@ -214,12 +214,15 @@ pub enum Step<S> {
     InstallFilter,
 }
 
+/// The layer of steps that are worth a try and whose failure is nobody's concern.
+pub const NO_LAYER: u8 = 64;
+
 /// A step, the layer that it belongs to, and whether it can be done without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<S> {
     /// What to do.
     pub step: Step<S>,
-    /// Number of the layer, below 64.
+    /// Number of the layer, below 64; or [`NO_LAYER`].
     pub layer: u8,
     /// Whether a failure ends the sandbox.
     pub required: bool,
@@ -286,7 +289,7 @@ pub fn execute<S: AsRef<CStr>>(
     missing: &mut Missing,
 ) -> core::result::Result<(), Failure> {
     for (index, entry) in (0..).zip(entries) {
-        let bit = 1_u64 << (entry.layer & 63);
+        let bit = 1_u64.checked_shl(entry.layer.into()).unwrap_or(0);
         if !entry.required && missing.layers & bit != 0 {
             continue;
         }
@@ -295,7 +298,7 @@ pub fn execute<S: AsRef<CStr>>(
             Err(errno) if entry.required => return Err(Failure { step: index, errno }),
             Err(errno) => {
                 missing.layers |= bit;
-                if missing.errno == 0 {
+                if missing.errno == 0 && bit != 0 {
                     missing.errno = errno.0;
                 }
             }
@@ -424,6 +427,31 @@ impl<S> Step<S> {
             Self::AddPathRule { .. } => "landlock_add_rule",
             Self::RestrictSelf(_) => "landlock_restrict_self",
             Self::InstallFilter => "seccomp",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn impossible(layer: u8, required: bool) -> Entry<&'static CStr> {
+        Entry { step: Step::ChangeDirectory(c"/nowhere/at/all"), layer, required }
+    }
+
+    #[test]
+    fn what_a_failure_means_is_up_to_the_entry() {
+        let gone = Errno(libc::ENOENT);
+        let missing = |layers| Missing { layers, errno: if layers == 0 { 0 } else { gone.0 } };
+        for (plan, outcome, expected) in [
+            ([impossible(3, true), impossible(3, true)], Err(Failure { step: 0, errno: gone }), missing(0)),
+            ([impossible(3, false), impossible(5, true)], Err(Failure { step: 1, errno: gone }), missing(1 << 3)),
+            ([impossible(3, false), impossible(63, false)], Ok(()), missing(1 << 3 | 1 << 63)),
+            ([impossible(NO_LAYER, false), impossible(NO_LAYER, false)], Ok(()), missing(0)),
+        ] {
+            let mut seen = Missing::default();
+            assert_eq!(execute(&plan, &[], &mut Slots::EMPTY, &mut seen), outcome);
+            assert_eq!(seen, expected);
         }
     }
 }

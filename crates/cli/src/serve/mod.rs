@@ -41,7 +41,12 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
     logging::start(&settings.log);
     if settings.server.max_connections < wanted {
         let connections = settings.server.max_connections;
-        warn!(limit, connections, wanted, "Fewer connections are served at a time than are set: raise LimitNOFILE= or `ulimit -n`.");
+        warn!(
+            limit,
+            connections,
+            wanted,
+            "Fewer connections are served at a time than are set: raise LimitNOFILE= or `ulimit -n`."
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let code = runtime.block_on(operate(&launcher, settings, config));

@@ -37,7 +37,7 @@ pub(super) fn confine_spawner(policy: &Policy, machine: &Machine) -> Result<Vec<
     steps.root(Step::ChangeDirectory(path_text(&policy.work_directory)?));
     steps.root(Step::NewSession);
     // Nothing to inherit where the kernel has no keys; the filter refuses them anyway.
-    steps.push(Layer::IpcNamespace, false, Step::NewKeyring);
+    steps.attempt(Step::NewKeyring);
     steps.root(Step::SetUmask(0o022));
     if machine.privileged {
         let (uid, gid) = (policy.user.uid, policy.user.gid);
@@ -45,7 +45,7 @@ pub(super) fn confine_spawner(policy: &Policy, machine: &Machine) -> Result<Vec<
         // The owner keeps the init from the out-of-memory killer; what it starts must not inherit that.
         steps.root(Step::SetDumpable(true));
         let (path, content) = (text("/proc/self/oom_score_adj")?, text("0")?);
-        steps.push(Layer::PrivateProc, false, Step::WriteFile { path, content });
+        steps.attempt(Step::WriteFile { path, content });
     }
     steps.layer(policy, Layer::Privileges, Step::SetDumpable(false));
     steps.push(Layer::PidNamespace, true, Step::DieWithParent);

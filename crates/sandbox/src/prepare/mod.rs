@@ -11,7 +11,7 @@ mod world;
 use std::ffi::CString;
 use std::path::{Component, Path};
 
-use belljar_sys::plan::{Entry, Slot, Step};
+use belljar_sys::plan::{Entry, NO_LAYER, Slot, Step};
 use belljar_sys::seccomp::Instruction;
 
 use crate::error::SandboxError;
@@ -40,6 +40,8 @@ pub(crate) mod slot {
     pub(crate) const RULESET: Slot = Slot(5);
     /// A `/proc`, for the init only.
     pub(crate) const PROC: Slot = Slot(6);
+    /// The file system of message queues.
+    pub(crate) const QUEUES: Slot = Slot(7);
     /// The first of the slots for trees of the host, one each.
     pub(crate) const FIRST_SOURCE: u8 = 8;
 }
@@ -181,6 +183,11 @@ impl Steps {
         self.push(Layer::MountNamespace, true, step);
     }
 
+    /// A step that is worth a try.
+    fn attempt(&mut self, step: Step<CString>) {
+        self.0.push(Entry { step, layer: NO_LAYER, required: false });
+    }
+
     /// A new file system, configured and mounted, detached.
     fn file_system(
         &mut self,
@@ -190,16 +197,30 @@ impl Steps {
         attributes: u64,
         into: Slot,
     ) -> Result<(), SandboxError> {
-        let mut add = |step| self.push(layer.0, layer.1, step);
-        add(Step::OpenFileSystem { kind: text(kind)?, into: slot::CONTEXT });
-        // What `df` and `mount` print as the device.
-        add(Step::SetOption { context: slot::CONTEXT, key: text("source")?, value: text(kind)? });
-        for (key, value) in options {
-            add(Step::SetOption { context: slot::CONTEXT, key: text(*key)?, value: text(value.as_str())? });
+        for step in file_system(kind, options, attributes, into)? {
+            self.push(layer.0, layer.1, step);
         }
-        add(Step::CreateMount { context: slot::CONTEXT, attributes, into });
         Ok(())
     }
+}
+
+/// The steps that make a new file system, detached.
+fn file_system(
+    kind: &str,
+    options: &[(&str, String)],
+    attributes: u64,
+    into: Slot,
+) -> Result<Vec<Step<CString>>, SandboxError> {
+    let mut steps = vec![
+        Step::OpenFileSystem { kind: text(kind)?, into: slot::CONTEXT },
+        // What `df` and `mount` print as the device.
+        Step::SetOption { context: slot::CONTEXT, key: text("source")?, value: text(kind)? },
+    ];
+    for (key, value) in options {
+        steps.push(Step::SetOption { context: slot::CONTEXT, key: text(*key)?, value: text(value.as_str())? });
+    }
+    steps.push(Step::CreateMount { context: slot::CONTEXT, attributes, into });
+    Ok(steps)
 }
 
 fn text(string: impl Into<Vec<u8>>) -> Result<CString, SandboxError> {

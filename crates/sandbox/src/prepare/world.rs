@@ -129,11 +129,12 @@ pub(super) fn world(policy: &Policy, reuse: Reuse) -> Result<Vec<Entry<CString>>
     for &(name, target, _) in SHARED.iter().rev() {
         show(name, Path::new(target))?;
     }
-    // Its own message queues; the mount belongs to the IPC namespace that was just made.
+    // Its own message queues, where the kernel has them; the mount belongs to the IPC namespace that was just made.
     let closed = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-    steps.file_system((Layer::IpcNamespace, false), "mqueue", &[], closed, slot::TREE)?;
-    let path = text("/dev/mqueue")?;
-    steps.push(Layer::IpcNamespace, false, Step::Attach { tree: slot::TREE, at: Slot::CURRENT, path });
+    for step in super::file_system("mqueue", &[], closed, slot::QUEUES)? {
+        steps.attempt(step);
+    }
+    steps.attempt(Step::Attach { tree: slot::QUEUES, at: Slot::CURRENT, path: text("/dev/mqueue")? });
     for (index, mount) in policy.mounts.iter().enumerate() {
         let tree = waiting(index).map_err(too_many)?;
         steps.root(Step::Attach { tree, at: Slot::CURRENT, path: path_text(&mount.target)? });
