@@ -77,7 +77,7 @@ pub(crate) fn specifications(policy: &Policy, count: usize, cpus: u32) -> Sandbo
         cpu_shares: CPU_SHARES,
         memory_bytes: limits.memory,
         swap_bytes: limits.swap,
-        storage_bytes: limits.room_for_files(),
+        storage_bytes: limits.disk,
         io_bytes_per_second: (limits.io_bytes_per_second > 0).then_some(limits.io_bytes_per_second),
         processes: within_16_bits(limits.processes),
         // The writable layer is in memory, and gone with the sandbox.

@@ -449,8 +449,8 @@ mod tests {
             ([impossible(3, false), impossible(63, false)], Ok(()), missing(1 << 3 | 1 << 63)),
             ([impossible(NO_LAYER, false), impossible(NO_LAYER, false)], Ok(()), missing(0)),
         ] {
-            let mut seen = Missing::default();
-            assert_eq!(execute(&plan, &[], &mut Slots::EMPTY, &mut seen), outcome);
+            let (mut slots, mut seen) = (Slots::EMPTY, Missing::default());
+            assert_eq!(execute(&plan, &[], &mut slots, &mut seen), outcome);
             assert_eq!(seen, expected);
         }
     }
