@@ -1,11 +1,14 @@
 //! Our end of the packet socket to a sandbox's init.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use belljar_sys::call::MAX_LISTENERS;
 use belljar_sys::wire::{MAX_PACKET, REPLY_BYTES, REQUEST_BYTES, Reply, Request, RequestKind};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
@@ -16,6 +19,22 @@ pub(crate) fn packet_socket(socket: OwnedFd) -> io::Result<UnixStream> {
     let socket = std::os::unix::net::UnixStream::from(socket);
     socket.set_nonblocking(true)?;
     UnixStream::from_std(socket)
+}
+
+/// One reply of an init, with the listening sockets that come with it.
+pub(crate) fn receive_reply(socket: BorrowedFd<'_>) -> rustix::io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut bytes = [0; REPLY_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let parts = &mut [IoSliceMut::new(&mut bytes)];
+    let received = rustix::net::recvmsg(socket, parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut listeners = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            listeners.extend(rights);
+        }
+    }
+    Ok((bytes.get(..received.bytes).unwrap_or_default().to_vec(), listeners))
 }
 
 /// Our end of the packet socket to a sandbox's init.
@@ -58,6 +77,13 @@ impl InitSocket {
     /// Sends a request without anything else, at once or, if the socket is full, not at all: it then has unread ones of ours.
     pub(crate) fn send_now(&self, kind: RequestKind) {
         let _ = rustix::net::send(&self.0, &Request::plain(kind).encode(), SendFlags::NOSIGNAL);
+    }
+
+    /// Receives one reply with the sockets that come with it. Cancelling loses nothing.
+    pub(crate) async fn receive_with_listeners(&self) -> Result<(Reply, Vec<OwnedFd>), SandboxError> {
+        let receive = || Ok(receive_reply(self.0.as_fd())?);
+        let (bytes, listeners) = self.0.async_io(Interest::READABLE, receive).await.map_err(|_| SandboxError::Died)?;
+        Ok((Reply::decode(&bytes).map_err(|_| SandboxError::Died)?, listeners))
     }
 
     /// Receives one reply. Cancelling loses nothing.

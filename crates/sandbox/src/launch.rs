@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use belljar_sys::init::{self, Setup};
 use belljar_sys::plan::Slots;
-use belljar_sys::wire::{REPLY_BYTES, Reply, Request, RequestKind};
+use belljar_sys::wire::{Reply, Request, RequestKind};
 use belljar_sys::{Errno, SingleThreaded, call, hold_user_namespace};
 use rustix::event::{PollFd, PollFlags};
 use rustix::mount::OpenTreeFlags;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use crate::agent;
 use crate::cgroup::{self, Controller, Group, GroupLimits, Hierarchies};
 use crate::error::SandboxError;
+use crate::init_socket;
 use crate::layer::{Layer, LayerReport, Strictness};
 use crate::machine::Machine;
 use crate::policy::{Policy, Reuse};
@@ -56,6 +57,8 @@ pub(crate) struct Made {
     pub(crate) group: Option<Group>,
     /// What is enforced.
     pub(crate) layers: Vec<LayerReport>,
+    /// Sockets that listen inside, in the order of the policy.
+    pub(crate) listeners: Vec<OwnedFd>,
 }
 
 impl Launch {
@@ -109,6 +112,7 @@ impl Launch {
             layer_slot: slot::LAYER,
             last_pid_slot: slot::LAST_PID,
             proc_slot: slot::PROC,
+            listen: &prepared.listen,
             agent: agent::perform,
         };
         let pid = init::start(witness, &setup, theirs.as_raw_fd()).map_err(|errno| {
@@ -121,7 +125,7 @@ impl Launch {
             .map_err(|errno| SandboxError::setup("pidfd_open", errno))?;
         // From here on a failure kills and reaps: nothing is left of a sandbox that could not be made.
         match self.bring_up(policy, &prepared, pid, number, &ours, group.as_ref()) {
-            Ok(layers) => Ok(Made { socket: ours, pidfd, pid, group, layers }),
+            Ok((layers, listeners)) => Ok(Made { socket: ours, pidfd, pid, group, layers, listeners }),
             Err(error) => {
                 let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
                 let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
@@ -163,7 +167,7 @@ impl Launch {
         number: u32,
         socket: &OwnedFd,
         group: Option<&Group>,
-    ) -> Result<Vec<LayerReport>, SandboxError> {
+    ) -> Result<(Vec<LayerReport>, Vec<OwnedFd>), SandboxError> {
         if policy.strictness(Layer::UserNamespace) != Strictness::Off {
             self.map_users(pid, policy, number)?;
         }
@@ -178,9 +182,11 @@ impl Launch {
         }
         rustix::net::send(socket, &Request::plain(RequestKind::Begin).encode(), SendFlags::NOSIGNAL)
             .map_err(|errno| SandboxError::setup("waking the sandbox", errno))?;
-        match receive_reply(socket.as_fd(), PATIENCE)? {
+        let (reply, listeners) = receive_reply(socket.as_fd(), PATIENCE)?;
+        match reply {
             Reply::Ready { missing, errno } => {
-                report::layers(policy, &self.machine, group.map(Group::enforced), missing, Errno(errno))
+                let layers = report::layers(policy, &self.machine, group.map(Group::enforced), missing, Errno(errno))?;
+                Ok((layers, listeners))
             }
             Reply::SetupFailed { phase, step, errno } => Err(problem(prepared.step_name(phase, step), Errno(errno))),
             Reply::Ended(_) => Err(SandboxError::Died),
@@ -263,7 +269,7 @@ fn user_map(witness: SingleThreaded, owner: (u32, u32), inside: (u32, u32)) -> s
     Ok(namespace?.into())
 }
 
-fn receive_reply(socket: BorrowedFd<'_>, patience: Duration) -> Result<Reply, SandboxError> {
+fn receive_reply(socket: BorrowedFd<'_>, patience: Duration) -> Result<(Reply, Vec<OwnedFd>), SandboxError> {
     let deadline = Instant::now() + patience;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -276,10 +282,9 @@ fn receive_reply(socket: BorrowedFd<'_>, patience: Duration) -> Result<Reply, Sa
             Ok(_) => {}
             Err(errno) => return Err(SandboxError::setup("poll", errno)),
         }
-        let mut bytes = [0; REPLY_BYTES];
-        let (length, _) = rustix::net::recv(socket, &mut bytes, RecvFlags::empty())
+        let (bytes, listeners) = init_socket::receive_reply(socket)
             .map_err(|errno| SandboxError::setup("receiving from the sandbox", errno))?;
-        return Reply::decode(&bytes[..length]).map_err(|_| SandboxError::Died);
+        return Ok((Reply::decode(&bytes).map_err(|_| SandboxError::Died)?, listeners));
     }
 }
 

@@ -30,12 +30,14 @@ use crate::error::SandboxError;
 use crate::init_socket::packet_socket;
 use crate::launch::{Launch, Made};
 use crate::layer::LayerReport;
-use crate::policy::{Policy, Reuse};
+use crate::policy::{Bridge, Policy, Reuse};
 
 /// The name under which our binary is the launcher (`argv[0]`).
 const NAME: &str = "belljar-launcher";
 /// Largest message in either direction; a policy with a hundred mounts takes some 10 KiB.
 const MAX_MESSAGE: usize = 128 * 1024;
+/// Descriptors that come with one answer, at most.
+const MAX_DESCRIPTORS: usize = 2 + Bridge::MOST_LISTENERS;
 
 /// A sandbox as the launcher hands it over.
 #[derive(Debug)]
@@ -43,12 +45,13 @@ pub(crate) struct Handed {
     pub(crate) socket: OwnedFd,
     pub(crate) pidfd: OwnedFd,
     pub(crate) layers: Vec<LayerReport>,
+    pub(crate) listeners: Vec<OwnedFd>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
-    /// Two descriptors come with it: the socket and the pidfd.
+    /// Descriptors come with it: the socket, the pidfd, and the sockets that listen inside.
     Made {
         layers: Vec<LayerReport>,
     },
@@ -76,6 +79,9 @@ struct Connection {
 
 /// How long the launcher may take to end its sandboxes and remove their groups before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// What comes with an answer: the socket of the sandbox, its pidfd, and the sockets that listen inside.
+type Descriptors = (OwnedFd, OwnedFd, Vec<OwnedFd>);
 
 #[derive(Debug)]
 enum Socket {
@@ -118,7 +124,9 @@ impl Launcher {
         let inner = Arc::clone(&self.0);
         let asked = tokio::spawn(async move { inner.ask(&message).await }).await;
         match asked.unwrap_or_else(|error| Err(SandboxError::Launcher(error.into())))? {
-            (Answer::Made { layers }, Some((socket, pidfd))) => Ok(Handed { socket, pidfd, layers }),
+            (Answer::Made { layers }, Some((socket, pidfd, listeners))) => {
+                Ok(Handed { socket, pidfd, layers, listeners })
+            }
             (Answer::Failed { step, errno }, _) => Err(SandboxError::Setup {
                 step,
                 source: errno.map_or_else(|| io::ErrorKind::Unsupported.into(), io::Error::from_raw_os_error),
@@ -129,7 +137,7 @@ impl Launcher {
 }
 
 impl Inner {
-    async fn ask(&self, message: &[u8]) -> Result<(Answer, Option<(OwnedFd, OwnedFd)>), SandboxError> {
+    async fn ask(&self, message: &[u8]) -> Result<(Answer, Option<Descriptors>), SandboxError> {
         let mut connection = self.connection.lock().await;
         // Taken out while it is in use: one that failed in the middle is not used again.
         let mut open = match connection.take() {
@@ -171,7 +179,7 @@ impl Connection {
         matches!(rustix::process::waitid(id, options | rustix::process::WaitIdOptions::NOWAIT), Ok(None))
     }
 
-    async fn exchange(&mut self, message: &[u8]) -> io::Result<(Answer, Option<(OwnedFd, OwnedFd)>)> {
+    async fn exchange(&mut self, message: &[u8]) -> io::Result<(Answer, Option<Descriptors>)> {
         if let Socket::Plain(socket) = &mut self.socket {
             let socket = socket.take().ok_or(io::ErrorKind::NotConnected)?;
             self.socket = Socket::Async(packet_socket(socket)?);
@@ -186,7 +194,8 @@ impl Connection {
         }
         let answer = serde_json::from_slice(&bytes)?;
         let mut descriptors = descriptors.into_iter();
-        Ok((answer, descriptors.next().zip(descriptors.next())))
+        let both = descriptors.next().zip(descriptors.next());
+        Ok((answer, both.map(|(socket, pidfd)| (socket, pidfd, descriptors.collect()))))
     }
 }
 
@@ -270,9 +279,11 @@ fn answer(
         .map_err(|error| SandboxError::Policy(error.to_string()))
         .and_then(|(policy, reuse)| launch.make(&policy, reuse));
     match made {
-        Ok(Made { socket: sandbox, pidfd, pid, group, layers }) => {
+        Ok(Made { socket: sandbox, pidfd, pid, group, layers, listeners }) => {
             let answer = serde_json::to_vec(&Answer::Made { layers })?;
-            let result = send(socket, &answer, &[sandbox.as_fd(), pidfd.as_fd()]);
+            let mut descriptors = vec![sandbox.as_fd(), pidfd.as_fd()];
+            descriptors.extend(listeners.iter().map(AsFd::as_fd));
+            let result = send(socket, &answer, &descriptors);
             living.insert(pid.as_raw_nonzero().get(), Living { pidfd, group });
             result
         }
@@ -321,7 +332,7 @@ pub(crate) fn end_alone(pid: Pid, pidfd: &OwnedFd, group: Option<Group>) {
 }
 
 fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(descriptors));
@@ -332,7 +343,7 @@ fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) ->
 
 fn receive(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut bytes = vec![0; MAX_MESSAGE];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let parts = &mut [IoSliceMut::new(&mut bytes)];
     let received = rustix::net::recvmsg(socket, parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;

@@ -30,6 +30,6 @@ pub use error::{AgentError, SandboxError, TakeError};
 pub use launcher::{Launcher, launcher_main_if_asked};
 pub use layer::{Enforcement, Layer, LayerReport, Strictness};
 pub use outcome::{End, Limit, Outcome, Usage};
-pub use policy::{Access, Limits, Mount, Network, Policy, Preset, Reuse, Rootfs, User};
+pub use policy::{Access, Bridge, Limits, Mount, Network, Policy, Preset, Reuse, Rootfs, User};
 pub use pool::{Pool, PoolSettings, PoolStatus};
 pub use sandbox::{Sandbox, Signaller};

@@ -1,6 +1,7 @@
 //! What a sandbox allows. Separate from what is run in it ([`crate::Command`]).
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -96,13 +97,30 @@ pub enum Reuse {
 }
 
 /// What of the network is reachable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
     /// Nothing but a loopback interface of its own.
     None,
+    /// Nothing but a loopback interface of its own, where sockets listen that the owner accepts at: see
+    /// [`crate::Sandbox::listeners`]. What is behind them is the owner's decision.
+    Bridged(Bridge),
     /// The host's network, as any process of the host.
     Host,
+}
+
+/// Sockets of the owner inside a sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bridge {
+    /// Where they listen: loopback addresses (127.0.0.0/8) with ports, each once, at most [`Bridge::MOST_LISTENERS`].
+    pub listen: Vec<SocketAddrV4>,
+    /// Names for such addresses, as `/etc/hosts` shows them in a sandbox with the root directory [`Rootfs::Host`].
+    pub hosts: Vec<(String, Ipv4Addr)>,
+}
+
+impl Bridge {
+    /// Sockets of one sandbox, at most: 128, because they are handed over in one message.
+    pub const MOST_LISTENERS: usize = belljar_sys::call::MAX_LISTENERS;
 }
 
 /// Limits. Sizes are bytes.

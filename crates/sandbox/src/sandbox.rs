@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) socket: InitSocket,
     pub(crate) policy: Arc<Policy>,
     pub(crate) layers: Arc<[LayerReport]>,
+    /// Sockets that listen inside; others after a reset that replaced the network.
+    pub(crate) listeners: Vec<OwnedFd>,
     /// A request was sent whose reply was not read: its future was dropped.
     pub(crate) busy: bool,
     /// Made by this process, which therefore cleans up.
@@ -81,12 +83,13 @@ impl Sandbox {
     /// # Errors
     /// As [`SandboxError`] says; `EDEADLK` when there are other threads.
     pub fn alone(policy: &Policy) -> Result<Self, SandboxError> {
-        let Made { socket, pidfd, pid, group, layers } = Launch::new().make(policy, Reuse::Never)?;
+        let Made { socket, pidfd, pid, group, layers, listeners } = Launch::new().make(policy, Reuse::Never)?;
         let alone = Alone { pid, pidfd, group };
         let inner = Inner {
             socket: InitSocket::new(socket)?,
             policy: Arc::new(policy.clone()),
             layers: layers.into(),
+            listeners,
             busy: false,
             _alone: Some(alone),
             _process: None,
@@ -108,6 +111,16 @@ impl Sandbox {
     #[must_use]
     pub fn layers(&self) -> &[LayerReport] {
         &self.get().layers
+    }
+
+    /// The sockets that listen inside, in the order of [`crate::Bridge::listen`]: non-blocking TCP sockets, whose connections come
+    /// from programs in the sandbox. None when the network is not bridged. Whoever takes them gives them up, and what was accepted
+    /// there, before the sandbox: its next user's connections arrive at the same sockets, unless this one had any.
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub fn listeners(&self) -> io::Result<Vec<OwnedFd>> {
+        self.get().listeners.iter().map(OwnedFd::try_clone).collect()
     }
 
     /// Something that sends signals to the command that runs, while [`Sandbox::run`] waits for it.
@@ -175,11 +188,12 @@ impl Signaller {
 
 impl Inner {
     pub(crate) fn new(handed: Handed, policy: Arc<Policy>) -> Result<Self, SandboxError> {
-        let Handed { socket, pidfd, layers } = handed;
+        let Handed { socket, pidfd, layers, listeners } = handed;
         Ok(Self {
             socket: InitSocket::new(socket)?,
             policy,
             layers: layers.into(),
+            listeners,
             busy: false,
             _alone: None,
             _process: Some(Process(pidfd)),
@@ -190,10 +204,16 @@ impl Inner {
     pub(crate) async fn ask(&mut self, kind: RequestKind) -> Result<(), SandboxError> {
         self.busy = true;
         self.socket.send(&Request::plain(kind), &[], &[]).await?;
-        let reply = tokio::time::timeout(GRACE, self.socket.receive()).await.map_err(|_| SandboxError::Died)??;
+        let received = tokio::time::timeout(GRACE, self.socket.receive_with_listeners()).await;
+        let (reply, listeners) = received.map_err(|_| SandboxError::Died)??;
         self.busy = false;
         match reply {
-            Reply::Ready { .. } => Ok(()),
+            Reply::Ready { .. } => {
+                if !listeners.is_empty() {
+                    self.listeners = listeners;
+                }
+                Ok(())
+            }
             Reply::SetupFailed { step, errno, .. } => {
                 let error = io::Error::from_raw_os_error(errno);
                 Err(SandboxError::setup(format!("renewing the sandbox, step {step}"), error))

@@ -19,7 +19,7 @@ pub(super) fn confine_init(entered: Entered, policy: &Policy) -> Vec<Entry<CStri
     if let Ok(name) = CString::new(policy.hostname.as_str()) {
         steps.layer(policy, Layer::UtsNamespace, Step::SetHostname(name));
     }
-    if policy.network == Network::None {
+    if policy.network != Network::Host {
         steps.layer(policy, Layer::NetworkNamespace, Step::RaiseLoopback);
     }
     steps.layer(policy, Layer::Privileges, Step::DropBoundingSet);

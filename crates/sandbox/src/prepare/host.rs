@@ -135,7 +135,7 @@ pub(super) fn made_up(policy: &Policy) -> Vec<(&'static str, String)> {
         ("etc/passwd", passwd),
         ("etc/group", group),
         ("etc/hostname", format!("{}\n", policy.hostname)),
-        ("etc/hosts", format!("127.0.0.1 localhost {0}\n::1 localhost {0}\n", policy.hostname)),
+        ("etc/hosts", super::bridge::hosts(policy)),
         ("etc/host.conf", "multi on\n".to_owned()),
         ("etc/shells", "/bin/sh\n/bin/bash\n".to_owned()),
         (

@@ -3,6 +3,7 @@
 //! The order of a plan is typed: each stage consumes the one before it, so that a step cannot be prepared for a moment at which the
 //! kernel would refuse it or, worse, at which it would be too late.
 
+mod bridge;
 mod confinement;
 mod host;
 mod root;
@@ -11,6 +12,7 @@ mod world;
 use std::ffi::CString;
 use std::path::{Component, Path};
 
+use belljar_sys::call::Endpoint;
 use belljar_sys::plan::{Entry, NO_LAYER, Slot, Step};
 use belljar_sys::seccomp::Instruction;
 
@@ -61,6 +63,8 @@ pub(crate) struct Prepared {
     pub(crate) drop: Vec<Entry<CString>>,
     /// See [`belljar_sys::init::Setup`].
     pub(crate) filter: Vec<Instruction>,
+    /// See [`belljar_sys::init::Setup`].
+    pub(crate) listen: Vec<Endpoint>,
     /// Trees of the host that the owner must open itself, because only it may: slot and source.
     pub(crate) sources: Vec<Source>,
 }
@@ -72,6 +76,7 @@ impl Prepared {
     /// [`SandboxError::Policy`] when the policy contradicts itself or names what does not exist.
     pub(crate) fn new(policy: &Policy, machine: &Machine, reuse: Reuse) -> Result<Self, SandboxError> {
         refuse_without_walls(policy)?;
+        let listen = bridge::endpoints(policy)?;
         let sources = root::Sources::collect(policy, machine)?;
         let (to_open, root) = root::Root::build(policy, machine, sources)?;
         let init = confinement::confine_init(root.enter(), policy);
@@ -89,6 +94,7 @@ impl Prepared {
             world: world::world(policy, reuse)?,
             drop: confinement::confine_spawner(policy, machine)?,
             filter,
+            listen,
             sources: to_open,
         })
     }
@@ -155,7 +161,7 @@ fn namespaces(policy: &Policy) -> u64 {
             flags |= flag;
         }
     }
-    if policy.network == Network::None && policy.strictness(Layer::NetworkNamespace) != Strictness::Off {
+    if policy.network != Network::Host && policy.strictness(Layer::NetworkNamespace) != Strictness::Off {
         flags |= libc::CLONE_NEWNET;
     }
     u64::from(flags.unsigned_abs())

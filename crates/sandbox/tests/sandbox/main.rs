@@ -10,6 +10,7 @@ mod agent;
 mod arguments;
 mod attempts;
 mod bench;
+mod bridge;
 mod deaths;
 mod ends;
 mod layers;
@@ -121,6 +122,14 @@ tests! {
             nothing_is_carried_over,
             the_inits_own_settings_cannot_be_changed_for_others,
             never_means_never;
+    }
+    bridge {
+        Nothing:
+            programs_reach_the_sockets_of_their_owner,
+            nothing_else_is_reached_through_a_bridge,
+            a_run_sees_no_connection_of_an_earlier_one,
+            unused_sockets_are_kept,
+            as_many_sockets_as_promised;
     }
     mounts {
         Nothing:

@@ -26,19 +26,31 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             Ok(settings) => settings,
             Err(errno) => give_up(self.socket, phase::MACHINERY, failed(errno)),
         };
+        if self.lasting.is_none()
+            && let Err(errno) = self.open_listeners()
+        {
+            give_up(self.socket, phase::MACHINERY, failed(errno));
+        }
         let mut network = self.network_traces();
         if let Some(first) = &self.lasting {
             if first.settings != settings {
                 give_up(self.socket, phase::MACHINERY, failed(Errno(libc::EPERM)));
             }
             if first.network != network {
-                if let Err(errno) = call::unshare(libc::CLONE_NEWNET).and_then(|()| call::raise_loopback()) {
+                if let Err(errno) = self.replace_network() {
                     give_up(self.socket, phase::MACHINERY, failed(errno));
                 }
                 network = self.network_traces();
             }
         }
         self.lasting = Some(Lasting { settings, network });
+    }
+
+    /// What still listens in the old namespace, or is connected there, ends with the last descriptor of its owner.
+    fn replace_network(&mut self) -> Result<(), Errno> {
+        call::unshare(libc::CLONE_NEWNET)?;
+        call::raise_loopback()?;
+        self.open_listeners()
     }
 
     /// Whether the init was made with a namespace of this kind.

@@ -4,13 +4,14 @@ mod counters;
 mod cpu;
 mod end;
 mod lasting;
+mod listeners;
 mod run;
 mod world;
 
 use core::ffi::CStr;
 
 use crate::Errno;
-use crate::call::{self, Fd};
+use crate::call::{self, Endpoint, Fd};
 use crate::plan::{self, Entry, Failure, Missing, Slot, Slots};
 use crate::process::{Memory, Newborn, Side, SingleThreaded, fork_with};
 use crate::seccomp::Instruction;
@@ -62,6 +63,8 @@ pub struct Setup<'a, S> {
     pub last_pid_slot: Slot,
     /// The slot of a `/proc` directory; a run's namespaces are kept by its files.
     pub proc_slot: Slot,
+    /// Where sockets of the owner's listen inside, at most [`call::MAX_LISTENERS`]; they travel with `Ready` when they are new.
+    pub listen: &'a [Endpoint],
     /// What the agent does with a job.
     pub agent: fn(&[u8]) -> i32,
 }
@@ -114,6 +117,7 @@ struct Init<'a, S> {
     /// The IPC namespace of the run before, until it is emptied.
     former_ipc: Fd,
     lasting: Option<lasting::Lasting>,
+    listeners: listeners::Listeners,
     used: Used,
     /// The counters before the next run, if nothing that counts happened since they were read.
     before: Option<run::Readings>,
@@ -135,7 +139,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             give_up(socket, phase::INIT, failure);
         }
         init.renew();
-        init.answer(Reply::Ready { missing: init.missing.layers, errno: init.missing.errno });
+        init.answer_ready();
         init.serve()
     }
 
@@ -178,6 +182,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             world: None,
             former_ipc: -1,
             lasting: None,
+            listeners: listeners::Listeners::NONE,
             used: Used::default(),
             before: None,
             cpus: call::usable_cpus(),
@@ -202,13 +207,13 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 }
                 RequestKind::Settle => {
                     self.settle();
-                    self.answer(Reply::Ready { missing: self.missing.layers, errno: self.missing.errno });
+                    self.answer_ready();
                 }
                 RequestKind::Reset => {
                     self.kill_everything(0);
                     self.renew();
                     self.begin_counting();
-                    self.answer(Reply::Ready { missing: self.missing.layers, errno: self.missing.errno });
+                    self.answer_ready();
                 }
                 // Both may arrive just after the run that they were meant for has ended by itself.
                 RequestKind::Signal | RequestKind::Kill => {}
