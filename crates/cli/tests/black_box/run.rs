@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Guard, belljar, call_in, has_program, has_sandboxes, run, wait_for};
+use crate::support::{Done, Guard, belljar, call_in, has_program, has_sandboxes, run, wait_for};
 
 #[test]
 fn the_first_example_prints_42() {
@@ -109,6 +109,33 @@ fn standard_input_is_the_callers_or_a_file() {
         let done = call_in(place.path(), arguments, "from the caller\n");
         assert_eq!((done.code, done.stdout.as_str()), (Some(code), stdout), "{arguments:?} {done:?}");
     }
+}
+
+#[test]
+fn standard_input_is_bytes_and_never_the_callers_file() {
+    if !has_sandboxes() {
+        return;
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path().join("in.txt");
+    fs::write(&path, "x").expect("written");
+    // With a descriptor of the file a program could change its mode and its times, which no view of the host prevents.
+    let show = "readlink /proc/self/fd/0; cat; chmod 777 /proc/self/fd/0";
+    let redirected = belljar()
+        .args(["run", "sh", "-c", show])
+        .stdin(fs::File::open(&path).expect("it is there"))
+        .output()
+        .map(Done::from)
+        .expect("it starts");
+    let named = call_in(place.path(), ["run", "--stdin", "in.txt", "sh", "-c", show], "");
+    for done in [redirected, named] {
+        assert!(done.stdout.starts_with("pipe:") && done.stdout.ends_with("]\nx"), "{done:?}");
+    }
+    // With a directory's it could reach the sockets of the host.
+    let directory = fs::File::open("/").expect("it is there");
+    let refused = belljar().args(["run", "true"]).stdin(directory).output().map(Done::from).expect("it starts");
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    assert_eq!(call_in(place.path(), ["run", "--stdin", "/", "true"], "").code, Some(2));
 }
 
 #[test]
