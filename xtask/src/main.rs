@@ -1,7 +1,8 @@
-//! Developer tasks: `cargo xtask test`, `ci`, `bench run`, `docs`.
+//! Developer tasks: `cargo xtask test`, `attack`, `ci`, `bench run`, `docs`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "these programs talk to a developer")]
 
+mod attack;
 mod bench;
 mod cargo;
 mod ci;
@@ -28,6 +29,7 @@ enum Task {
     Test(test::TestArguments),
     /// Run what must hold before a change is merged: tests, formatting, lints, documentation
     Ci,
+    Attack(attack::AttackArguments),
     Bench(bench::BenchArguments),
     /// Write the reference pages that are made from the code: docs/configuration.md and docs/command-line.md
     Docs,
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(arguments) => test::test(&arguments),
         Task::Ci => ci::ci(),
+        Task::Attack(arguments) => attack::attack(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments).map(|()| true),
         Task::Docs => docs::regenerate().map(|()| true),
     };

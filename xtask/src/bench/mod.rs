@@ -145,7 +145,7 @@ fn build() -> Result<PathBuf> {
 }
 
 /// The program among cargo's messages: one JSON object per line.
-fn executable(messages: &[u8]) -> Option<PathBuf> {
+pub(crate) fn executable(messages: &[u8]) -> Option<PathBuf> {
     let messages = messages.split(|byte| *byte == b'\n');
     let mut programs = messages.filter_map(|line| {
         let message: serde_json::Value = serde_json::from_slice(line).ok()?;

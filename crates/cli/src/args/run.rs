@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use belljar_sandbox::{Rootfs, User};
+use belljar_sandbox::{Layer, Rootfs, Strictness, User};
 
 use crate::exit::EXIT_CODES;
 
 use super::values::{
-    Directory, InputSource, NetworkChoice, PresetChoice, Variable, directory, input, parse_duration, parse_size,
-    parse_size_or_zero, parse_user, rootfs, variable,
+    Directory, InputSource, NetworkChoice, PresetChoice, Variable, directory, input, parse_duration, parse_layer,
+    parse_size, parse_size_or_zero, parse_user, rootfs, variable,
 };
 
 const EXAMPLES: &str = "\
@@ -108,6 +108,13 @@ pub(crate) struct RunArgs {
     /// How many layers of isolation are insisted on
     #[arg(long, value_name = "PRESET", value_enum, default_value_t, help_heading = VIEW)]
     pub(crate) preset: PresetChoice,
+
+    /// Dangerous: insist on one layer of isolation, use it where it can be had, or go without it; may be repeated
+    ///
+    /// `off` takes away what stops a hostile command; it is for finding out which layer stops what, and only with commands that are
+    /// trusted. A command that runs without a layer because of it is told about on standard error.
+    #[arg(long = "layer", value_name = "LAYER=required|best-effort|off", value_parser = parse_layer, hide = true, help_heading = VIEW)]
+    pub(crate) layers: Vec<(Layer, Strictness)>,
 
     /// Read standard input from a file, or `-` for yours [default: yours]
     #[arg(long, value_name = "FILE", value_parser = input(), default_value = "-", hide_default_value = true, help_heading = STREAMS)]

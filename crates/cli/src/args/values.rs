@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use belljar_sandbox::units::{self, ByteSize, UnitError};
-use belljar_sandbox::{Access, Network, Preset, Rootfs, User};
+use belljar_sandbox::{Access, Layer, Network, Preset, Rootfs, Strictness, User};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -25,6 +25,10 @@ pub(crate) enum ValueError {
     UnknownRootfs,
     #[error("expected 'root', UID or UID:GID, with numbers from 0 to 65535")]
     UnknownUser,
+    #[error("expected LAYER=required, LAYER=best-effort or LAYER=off")]
+    NoLayerChoice,
+    #[error("there is no layer '{0}'; 'belljar doctor --json' lists them")]
+    UnknownLayer(String),
     #[error("expected KEY=VALUE, such as execute.pool_size=8")]
     NoSetting,
     #[error(transparent)]
@@ -130,6 +134,19 @@ pub(crate) fn parse_user(text: &str) -> Result<User, ValueError> {
         Some((uid, gid)) => Ok(User { uid: number(uid)?, gid: number(gid)? }),
         None => number(text).map(|uid| User { uid, gid: uid }),
     }
+}
+
+/// `LAYER=required|best-effort|off`.
+pub(crate) fn parse_layer(text: &str) -> Result<(Layer, Strictness), ValueError> {
+    let (name, strictness) = text.split_once('=').ok_or(ValueError::NoLayerChoice)?;
+    let strictness = match strictness {
+        "required" => Strictness::Required,
+        "best-effort" => Strictness::BestEffort,
+        "off" => Strictness::Off,
+        _ => return Err(ValueError::NoLayerChoice),
+    };
+    let layer = Layer::ALL.into_iter().find(|layer| layer.name() == name);
+    Ok((layer.ok_or_else(|| ValueError::UnknownLayer(name.to_owned()))?, strictness))
 }
 
 /// `KEY=VALUE`.
@@ -285,6 +302,17 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(parse_user(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn layers() {
+        assert_eq!(parse_layer("seccomp=off"), Ok((Layer::Seccomp, Strictness::Off)));
+        assert_eq!(parse_layer("landlock=best-effort"), Ok((Layer::Landlock, Strictness::BestEffort)));
+        assert_eq!(parse_layer("io_limit=required"), Ok((Layer::IoLimit, Strictness::Required)));
+        assert_eq!(parse_layer("walls=off"), Err(ValueError::UnknownLayer("walls".to_owned())));
+        for text in ["seccomp", "seccomp=", "seccomp=no", "=", ""] {
+            assert_eq!(parse_layer(text), Err(ValueError::NoLayerChoice), "{text:?}");
         }
     }
 

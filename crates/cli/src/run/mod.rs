@@ -36,6 +36,9 @@ use crate::failure::{Failure, advise, print, say};
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let directory = env::current_dir().map_err(PlanError::CurrentDirectory).map_err(Failure::usage)?;
     let plan = Plan::new(args, directory, |name| env::var_os(name)).map_err(Failure::usage)?;
+    for layer in &plan.switched_off {
+        say(format_args!("warning: the layer '{}' is switched off (--layer)", layer.name()));
+    }
     let terminal = match plan.terminal {
         TerminalChoice::Always => true,
         TerminalChoice::Never => false,

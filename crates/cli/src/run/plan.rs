@@ -1,10 +1,11 @@
 //! From the arguments as typed to what they mean: a policy, a command, and what the caller sees of it.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use belljar_sandbox::{Limit, Limits, Mount, Policy, Rootfs};
+use belljar_sandbox::{Layer, Limit, Limits, Mount, Policy, Rootfs, Strictness};
 
 use crate::args::{Directory, InputSource, RunArgs, TerminalChoice, Variable};
 
@@ -55,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) terminal: TerminalChoice,
     /// Limits that the caller asked for by name.
     pub(crate) asked_for: Vec<Limit>,
+    /// Layers that the caller switched off by name.
+    pub(crate) switched_off: Vec<Layer>,
     /// Whether the outcome is printed as JSON.
     pub(crate) json: bool,
     /// The caller's current directory: what relative names mean, and which of them a hint can be given about.
@@ -74,9 +77,13 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let terminal = args.terminal();
         let mut policy = Policy::preset(args.preset.into());
+        policy.layers.extend(args.layers.iter().copied());
         policy.network = args.network.into();
         policy.limits = limits(&args, policy.limits);
         let asked_for = asked_for(&args);
+        // By what holds in the end: an option given later replaces an earlier one.
+        let named = args.layers.iter().map(|(layer, _)| *layer).collect::<BTreeSet<_>>();
+        let switched_off = named.into_iter().filter(|layer| policy.strictness(*layer) == Strictness::Off).collect();
         policy.rootfs = find_rootfs(&args.rootfs)?;
         if let Some(user) = args.user {
             policy.user = user;
@@ -104,6 +111,7 @@ impl Plan {
             input: args.stdin,
             terminal,
             asked_for,
+            switched_off,
             json: args.json,
             caller_directory: directory,
         })
@@ -246,6 +254,14 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(plan.policy.limits, expected);
+    }
+
+    #[test]
+    fn layers_are_switched_off_by_name_and_the_last_word_holds() {
+        let plan = plan(&["--layer", "seccomp=off", "--layer", "landlock=off", "--layer", "landlock=required"]);
+        assert_eq!(plan.policy.strictness(Layer::Seccomp), Strictness::Off);
+        assert_eq!(plan.policy.strictness(Layer::Landlock), Strictness::Required);
+        assert_eq!(plan.switched_off, [Layer::Seccomp]);
     }
 
     #[test]
