@@ -17,10 +17,25 @@ use crate::streams::{null, output_pipe, read_report};
 
 /// Wall-clock time of one call: enough for gigabytes, short enough to notice a decompressor that was led astray.
 pub const AGENT_WALL_TIME: Duration = Duration::from_secs(300);
+/// Wall-clock time of a call for a layer of an image, which may come from a pipe or over a network.
+pub const LAYER_WALL_TIME: Duration = Duration::from_secs(3600);
 /// A report is a line of JSON; a hostile one is cut here.
 const MAX_REPORT: u64 = 64 * 1024;
 /// Bytes handed on at a time.
 const CHUNK: usize = 64 * 1024;
+
+/// What a layer of an image held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerContents {
+    /// Members, those passed over included.
+    pub entries: u64,
+    /// Bytes of files.
+    pub bytes: u64,
+    /// Members passed over: devices, and what is of an unknown kind.
+    pub skipped: u64,
+    /// Nothing of the layers below shows through.
+    pub opaque: bool,
+}
 
 /// A call that has begun.
 struct Call {
@@ -68,6 +83,54 @@ impl Sandbox {
         Ok(written)
     }
 
+    /// Decompresses what can be read from `input` (gzip, zstd, or neither) into `sink`, and returns the number of bytes written.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] for damage, and when there are more than `max_bytes`; [`AgentError::Sink`] when `sink` fails.
+    pub async fn decompress(
+        &mut self,
+        input: OwnedFd,
+        sink: &mut (impl AsyncWrite + Unpin),
+        max_bytes: u64,
+    ) -> Result<u64, AgentError> {
+        let inner = self.get_mut();
+        let Call { mut output, report } =
+            inner.call_within(&Job::Decompress { max_bytes }, Some(input), LAYER_WALL_TIME).await?;
+        let mut written = 0;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let count = output.read(&mut buffer).await.map_err(AgentError::Sink)?;
+            if count == 0 {
+                break;
+            }
+            written += count as u64;
+            sink.write_all(&buffer[..count]).await.map_err(AgentError::Sink)?;
+        }
+        inner.finish(report).await?;
+        Ok(written)
+    }
+
+    /// Unpacks a layer of an image, a tar that is not compressed, into the work directory, which a [`Mount`](crate::Mount) with
+    /// [`Access::Layer`](crate::Access::Layer) has to show.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] says what is wrong with the layer; what was unpacked until then stays.
+    pub async fn unpack_layer(&mut self, input: OwnedFd, limits: ArchiveLimits) -> Result<LayerContents, AgentError> {
+        let inner = self.get_mut();
+        let call = inner.call_within(&Job::UnpackLayer(limits), Some(input), LAYER_WALL_TIME).await?;
+        let contents = match inner.report(call.report).await? {
+            Some(Report::Layer { entries, bytes, skipped, opaque }) => {
+                LayerContents { entries, bytes, skipped, opaque }
+            }
+            other => {
+                inner.done(other).await?;
+                return Err(AgentError::Failed { step: "no report from inside the sandbox".to_owned(), errno: 0 });
+            }
+        };
+        inner.end().await?;
+        Ok(contents)
+    }
+
     /// Reads a file below the work directory.
     ///
     /// # Errors
@@ -105,12 +168,21 @@ impl Sandbox {
 
 impl Inner {
     async fn call(&mut self, job: &Job, input: Option<OwnedFd>) -> Result<Call, AgentError> {
+        self.call_within(job, input, AGENT_WALL_TIME).await
+    }
+
+    async fn call_within(
+        &mut self,
+        job: &Job,
+        input: Option<OwnedFd>,
+        wall_time: Duration,
+    ) -> Result<Call, AgentError> {
         let job = serde_json::to_vec(job).map_err(|error| SandboxError::Command(error.to_string()))?;
         // The working directory comes first, empty: the spawner is in the work directory already.
         let mut text = vec![0];
         text.extend_from_slice(&job);
         let request = Request {
-            wall_ns: u64::try_from(AGENT_WALL_TIME.as_nanos()).unwrap_or(u64::MAX),
+            wall_ns: u64::try_from(wall_time.as_nanos()).unwrap_or(u64::MAX),
             text: u32::try_from(text.len()).unwrap_or(u32::MAX),
             ..Request::plain(RequestKind::Agent)
         };
@@ -137,7 +209,7 @@ impl Inner {
     /// Bytes of content that a report speaks of. Without a usable report, the agent's end says why.
     async fn done(&mut self, report: Option<Report>) -> Result<u64, AgentError> {
         match report {
-            Some(Report::Done { bytes, .. }) => Ok(bytes),
+            Some(Report::Done { bytes, .. } | Report::Layer { bytes, .. }) => Ok(bytes),
             Some(Report::Refused(refusal)) => {
                 self.end().await?;
                 Err(AgentError::Refused(refusal))

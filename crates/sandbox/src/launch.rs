@@ -20,7 +20,7 @@ use crate::error::SandboxError;
 use crate::init_socket;
 use crate::layer::{Layer, LayerReport, Strictness};
 use crate::machine::Machine;
-use crate::policy::{Policy, Reuse};
+use crate::policy::{Policy, Reuse, User};
 use crate::prepare::{Prepared, Source, slot};
 use crate::report;
 
@@ -91,7 +91,7 @@ impl Launch {
         let entrances = group.as_ref().map_or(Ok(Vec::new()), Group::entrances);
         let entrances = entrances.map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?;
         let join: Vec<_> = entrances.iter().map(AsRawFd::as_raw_fd).collect();
-        let trees = open_sources(witness, &prepared.sources, policy, number)?;
+        let trees = open_sources(witness, &prepared.sources, number)?;
         let mut slots = Slots::EMPTY;
         for (source, tree) in prepared.sources.iter().zip(&trees) {
             slots.put(source.slot, tree.as_raw_fd());
@@ -225,13 +225,10 @@ fn write_process_file(pid: Pid, file: &str, content: &str) -> std::io::Result<()
 }
 
 /// Opens the trees that only the host's user can reach, their files shown as the sandbox's user's.
-fn open_sources(
-    witness: SingleThreaded,
-    sources: &[Source],
-    policy: &Policy,
-    number: u32,
-) -> Result<Vec<OwnedFd>, SandboxError> {
+fn open_sources(witness: SingleThreaded, sources: &[Source], number: u32) -> Result<Vec<OwnedFd>, SandboxError> {
     let mut trees = Vec::with_capacity(sources.len());
+    // Made once for the layers of an image, which all have one owner.
+    let mut maps: Vec<((u32, u32), User, OwnedFd)> = Vec::new();
     for source in sources {
         let step = |name: &str| format!("{name} {}", source.path.display());
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
@@ -239,10 +236,19 @@ fn open_sources(
             .map_err(|errno| SandboxError::setup(step("open_tree"), errno))?;
         call::set_mount_attributes(tree.as_raw_fd(), source.attributes, true, None)
             .map_err(|errno| problem(step("mount_setattr"), errno))?;
-        let first = first_user(number);
-        let inside = (first + policy.user.uid, first + policy.user.gid);
-        let map = user_map(witness, source.owner, inside)
-            .map_err(|error| SandboxError::setup(step("making an id map for"), error))?;
+        let same = |(owner, shown_as, _): &_| (*owner, *shown_as) == (source.owner, source.shown_as);
+        let known = match maps.iter().position(same) {
+            Some(known) => known,
+            None => {
+                let first = first_user(number);
+                let inside = (first + source.shown_as.uid, first + source.shown_as.gid);
+                let map = user_map(witness, source.owner, inside)
+                    .map_err(|error| SandboxError::setup(step("making an id map for"), error))?;
+                maps.push((source.owner, source.shown_as, map));
+                maps.len() - 1
+            }
+        };
+        let (_, _, map) = &maps[known];
         if let Err(errno) = call::set_mount_attributes(tree.as_raw_fd(), 0, false, Some(map.as_raw_fd())) {
             // File systems without id maps (some network and FUSE ones) show their files as somebody else's.
             tracing::debug!(path = %source.path.display(), %errno, "no id map");

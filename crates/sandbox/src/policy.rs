@@ -42,7 +42,15 @@ pub enum Rootfs {
     Host,
     /// This directory of the host, read-only.
     Directory(PathBuf),
+    /// The layers of an image, the lowest first, at most [`MAX_LAYERS`]: directories of the host whose whiteouts and opaque
+    /// directories are those of overlayfs with `userxattr`. All files belong to root inside. The root directory is read-only, except
+    /// for root ([`User::ROOT`]), who writes into a copy that each run discards. Without any layer the root directory is empty.
+    Layers(Vec<PathBuf>),
 }
+
+/// Layers of one root directory. Their one-letter names, with what separates them, must fit into one option of overlayfs, which
+/// the kernel cuts at 255 bytes (`fsconfig(2)`).
+pub const MAX_LAYERS: usize = 64;
 
 /// A directory of the host shown inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +74,8 @@ pub enum Access {
     /// Write to the host's files. New ones belong to the owner of the directory; none can be made set-user-id. Archives and results
     /// cannot be handled in a sandbox with such a mount: they need a call that could.
     ReadWrite,
+    /// Unpack a layer of an image into an empty directory of the host: with whiteouts, and without running any program.
+    Layer,
 }
 
 /// The user that programs run as, by its numbers inside the sandbox.
@@ -198,6 +208,12 @@ pub enum Preset {
 }
 
 impl Policy {
+    /// Whether programs may write anywhere below the root directory, into a copy that each run discards: root of an image.
+    #[must_use]
+    pub fn root_is_writable(&self) -> bool {
+        matches!(&self.rootfs, Rootfs::Layers(layers) if !layers.is_empty()) && self.user.uid == 0
+    }
+
     /// A policy from a preset: host rootfs, no network, ordinary user, default limits.
     #[must_use]
     pub fn preset(preset: Preset) -> Self {

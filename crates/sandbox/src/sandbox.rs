@@ -10,6 +10,8 @@ use std::time::Duration;
 use belljar_sys::wire::{Cause, Ended, Reply, Request, RequestKind, StartStep, flag};
 use rustix::net::SendFlags;
 use rustix::process::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
 use crate::cgroup::Group;
@@ -17,7 +19,7 @@ use crate::command::{Command, Stdin};
 use crate::error::SandboxError;
 use crate::init_socket::InitSocket;
 use crate::launch::{Launch, Made};
-use crate::launcher::{Handed, end_alone};
+use crate::launcher::{Handed, Launcher, end_alone};
 use crate::layer::LayerReport;
 use crate::outcome::{End, Limit, Outcome, Usage};
 use crate::policy::{Policy, Reuse};
@@ -95,6 +97,36 @@ impl Sandbox {
             _process: None,
         };
         Ok(Self { inner: Some(inner), home: None })
+    }
+
+    /// Has a sandbox made by a launcher, for one caller.
+    ///
+    /// # Errors
+    /// As [`SandboxError`] says.
+    pub async fn by(launcher: &Launcher, policy: &Policy) -> Result<Self, SandboxError> {
+        let handed = launcher.make(policy, Reuse::Never).await?;
+        Ok(Self { inner: Some(Inner::new(handed, Arc::new(policy.clone()))?), home: None })
+    }
+
+    /// Ends a sandbox that a launcher made, and waits until nothing of it is alive that could still write anywhere.
+    ///
+    /// # Errors
+    /// Its end cannot be waited for, or does not come.
+    pub async fn end(mut self) -> Result<(), SandboxError> {
+        let failed = |error| SandboxError::setup("waiting for a sandbox's end", error);
+        let Some(process) = self.inner.take().and_then(|inner| inner._process) else {
+            return Ok(());
+        };
+        #[expect(
+            deprecated,
+            reason = "the replacement is unsafe, for handles whose descriptor changes; an OwnedFd's does not"
+        )]
+        let ended = AsyncFd::with_interest(process.0.try_clone().map_err(failed)?, Interest::READABLE);
+        let ended = ended.map_err(failed)?;
+        // Killed; and the first process of a process namespace ends after all others.
+        drop(process);
+        let ready = tokio::time::timeout(GRACE, ended.readable()).await.map_err(|_| SandboxError::Died)?;
+        ready.map(drop).map_err(failed)
     }
 
     pub(crate) fn lent(inner: Inner, home: oneshot::Sender<Inner>) -> Self {

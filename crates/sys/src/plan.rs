@@ -11,7 +11,7 @@ use crate::seccomp::Instruction;
 use crate::{Errno, call::CURRENT_DIRECTORY};
 
 /// Number of [`Slot`]s.
-pub const SLOTS: usize = 96;
+pub const SLOTS: usize = 160;
 
 /// A place that keeps a descriptor made by one step for a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +158,8 @@ pub enum Step<S> {
     RaiseLoopback,
     /// Working directory.
     ChangeDirectory(S),
+    /// An open directory as working directory, so that names in it can be short.
+    EnterDirectory(Slot),
     /// One resource limit (`RLIMIT_*`).
     SetLimit {
         /// Which.
@@ -358,6 +360,7 @@ fn carry_out<S: AsRef<CStr>>(step: &Step<S>, filter: &[Instruction], slots: &mut
         Step::SetHostname(name) => call::set_hostname(name.as_ref()),
         Step::RaiseLoopback => call::raise_loopback(),
         Step::ChangeDirectory(path) => call::change_directory(path.as_ref()),
+        Step::EnterDirectory(directory) => call::enter_directory(slots.get(*directory)),
         Step::SetLimit { resource, value } => call::set_limit(*resource, *value, *value),
         Step::ClearGroups => call::clear_groups(),
         Step::SetIds { uid, gid } => call::set_ids(*uid, *gid),
@@ -412,6 +415,7 @@ impl<S> Step<S> {
             Self::SetHostname(_) => "sethostname",
             Self::RaiseLoopback => "ioctl(SIOCSIFFLAGS)",
             Self::ChangeDirectory(_) => "chdir",
+            Self::EnterDirectory(_) => "fchdir",
             Self::SetLimit { .. } => "setrlimit",
             Self::ClearGroups => "setgroups",
             Self::SetIds { .. } => "setresuid",

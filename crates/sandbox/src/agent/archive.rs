@@ -62,7 +62,7 @@ pub(super) struct Chunk<'a> {
 /// An archive that is being read.
 #[derive(Debug)]
 pub(super) struct Archive<R: Read> {
-    stream: BufReader<Gunzip<R>>,
+    stream: BufReader<R>,
     limits: ArchiveLimits,
     content: Content,
     headers: u64,
@@ -84,23 +84,30 @@ struct Content {
     lent: usize,
 }
 
-impl<R: Read> Archive<R> {
-    /// Begins to read.
+impl<R: Read> Archive<Gunzip<R>> {
+    /// Begins to read a compressed archive.
     ///
     /// # Errors
     ///
     /// [`Refusal::NotAnArchive`] when it does not start as gzip.
     pub(super) fn open(reader: R, limits: ArchiveLimits) -> Result<Self, Problem> {
         let gunzip = Gunzip::new(reader).map_err(|error| stream_problem(&error))?.map_err(Problem::not_an_archive)?;
-        Ok(Self {
-            stream: BufReader::with_capacity(BUFFER_BYTES, gunzip),
+        Ok(Self::plain(gunzip, limits))
+    }
+}
+
+impl<R: Read> Archive<R> {
+    /// Begins to read an archive that is not compressed.
+    pub(super) fn plain(reader: R, limits: ArchiveLimits) -> Self {
+        Self {
+            stream: BufReader::with_capacity(BUFFER_BYTES, reader),
             limits,
             content: Content::default(),
             headers: 0,
             extended_bytes: 0,
             entries: 0,
             bytes: 0,
-        })
+        }
     }
 
     /// Members and bytes of files up to now.
@@ -251,7 +258,7 @@ impl<R: Read> Archive<R> {
         }
         if !Header(&block).is_valid() {
             return Err(Problem::not_an_archive(if self.headers == 0 {
-                "what is compressed is not a tar archive"
+                "it is no tar archive"
             } else {
                 "a header is damaged"
             }));

@@ -4,6 +4,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::archive::{Archive, Kind};
 use super::content::{WRITING, write_zeros};
+use super::gzip::Gunzip;
 use super::name::{normalize, resolve};
 use super::problem::Step;
 use super::{ArchiveLimits, Problem, Refusal};
@@ -112,7 +113,10 @@ fn find<R: Read + Seek>(
     Ok(found)
 }
 
-fn rewind<'a, R: Read + Seek>(reader: &'a mut R, limits: &ArchiveLimits) -> Result<Archive<&'a mut R>, Problem> {
+fn rewind<'a, R: Read + Seek>(
+    reader: &'a mut R,
+    limits: &ArchiveLimits,
+) -> Result<Archive<Gunzip<&'a mut R>>, Problem> {
     reader.seek(SeekFrom::Start(0)).step(|| "rewinding the archive")?;
     Archive::open(reader, *limits)
 }

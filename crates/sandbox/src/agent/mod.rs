@@ -8,8 +8,10 @@
 
 mod archive;
 mod content;
+mod decompress;
 mod gzip;
 mod header;
+mod layer;
 mod member;
 mod name;
 mod pack;
@@ -26,11 +28,14 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use content::{copy_file, open_result};
+pub use decompress::decompress;
+pub use layer::{UnpackedLayer, unpack_layer};
 pub use member::{FoundMember, find_member};
 pub use name::MAX_PATH_BYTES;
 pub use pack::pack;
 pub use perform::perform;
 pub use problem::Problem;
+pub use tree::remove_tree;
 pub use unpack::unpack;
 
 /// What the agent is asked to do.
@@ -39,6 +44,13 @@ pub use unpack::unpack;
 pub enum Job {
     /// Unpack the gzip-compressed tar on descriptor 0 into the work directory, over what is there.
     Unpack(ArchiveLimits),
+    /// Unpack the tar on descriptor 0, which is not compressed, into the work directory as a layer of an image.
+    UnpackLayer(ArchiveLimits),
+    /// Write what is on descriptor 0, compressed with gzip, zstd or nothing, to descriptor 1 as it was before.
+    Decompress {
+        /// Streams that are longer are refused.
+        max_bytes: u64,
+    },
     /// Pack the contents of the work directory as gzip-compressed tar to descriptor 1.
     Pack {
         /// Compression level, 0 to 9.
@@ -89,6 +101,17 @@ pub enum Report {
         /// Bytes of file content.
         bytes: u64,
     },
+    /// A layer is unpacked.
+    Layer {
+        /// Members unpacked.
+        entries: u64,
+        /// Bytes of file content.
+        bytes: u64,
+        /// Members passed over: devices, and what is of an unknown kind.
+        skipped: u64,
+        /// Nothing of the layers below shows through.
+        opaque: bool,
+    },
     /// Not done, because of what was asked or sent.
     Refused(Refusal),
     /// Not done, because of the system (no space, no memory, ...).
@@ -116,6 +139,9 @@ pub enum Refusal {
     /// A member is a device or of an unknown kind.
     #[error("archive member '{0}' is not a file, directory, link or FIFO")]
     UnsupportedMember(String),
+    /// A name that begins with `.wh.` where it cannot hide anything of the layers below.
+    #[error("archive member '{0}' is no whiteout that makes sense")]
+    BadWhiteout(String),
     /// More members than allowed.
     #[error("the archive has more than {0} members")]
     TooManyEntries(u64),

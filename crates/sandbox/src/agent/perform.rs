@@ -8,7 +8,9 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::problem::Step;
-use super::{Done, Job, Problem, Report, copy_file, find_member, open_result, pack, tree, unpack};
+use super::{
+    Done, Job, Problem, Report, copy_file, decompress, find_member, open_result, pack, tree, unpack, unpack_layer,
+};
 
 /// Exit codes.
 const DONE: i32 = 0;
@@ -92,6 +94,15 @@ fn run(
         Job::Unpack(limits) => {
             let done = unpack(&input, directory?.as_fd(), &limits)?;
             reporter.send(&done.into())
+        }
+        Job::UnpackLayer(limits) => {
+            let layer = unpack_layer(&input, directory?.as_fd(), &limits)?;
+            let Done { entries, bytes } = layer.done;
+            reporter.send(&Report::Layer { entries, bytes, skipped: layer.skipped, opaque: layer.opaque })
+        }
+        Job::Decompress { max_bytes } => {
+            let bytes = decompress(input, &mut output, max_bytes)?;
+            reporter.send_size(bytes)
         }
         Job::Pack { level } => {
             let done = pack(directory?.as_fd(), &output, level)?;

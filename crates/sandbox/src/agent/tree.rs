@@ -48,6 +48,11 @@ pub(super) const fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
+/// Whether this is what overlayfs takes for "not there, whatever is below": a character device of no driver.
+pub(super) const fn is_whiteout(stat: &Stat) -> bool {
+    matches!(file_type(stat), FileType::CharacterDevice) && stat.st_rdev == 0
+}
+
 /// Sets the permission bits of a name that is no link.
 pub(super) fn set_mode(directory: impl AsFd, name: &[u8], mode: u32) -> Result<()> {
     rustix::fs::chmodat(directory, name, Mode::from_raw_mode(mode), AtFlags::empty())
@@ -76,6 +81,15 @@ pub(super) fn remove(parent: impl AsFd, name: &[u8]) -> Result<bool> {
         }
         Err(errno) => Err(errno),
     }
+}
+
+/// Removes a name and all that is below, whatever its depth and its modes. Nothing that it links to is touched.
+///
+/// # Errors
+///
+/// Those of the system; `NotFound` when there is no such name.
+pub fn remove_tree(parent: BorrowedFd<'_>, name: &[u8]) -> std::io::Result<()> {
+    remove(parent, name).map(drop).map_err(std::io::Error::from)
 }
 
 /// Removes a directory of any depth with three descriptors: what cannot be removed at once because it is not empty moves up,

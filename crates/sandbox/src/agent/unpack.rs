@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::archive::{Archive, Kind, Member};
@@ -34,7 +34,7 @@ const REACH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 /// A [`Refusal`] for an archive that is none, too large, or asks for something outside; [`Problem::Failed`] for the system's errors.
 pub fn unpack(reader: impl Read, directory: BorrowedFd<'_>, limits: &ArchiveLimits) -> Result<Done, Problem> {
     let mut archive = Archive::open(reader, *limits)?;
-    let mut target = Target { root: directory, reached: None, directories: BTreeMap::new() };
+    let mut target = Target::new(directory, None);
     while let Some(member) = archive.next_member()? {
         let name = normalize(&member.name)?;
         if member.kind == Kind::Other {
@@ -50,13 +50,18 @@ pub fn unpack(reader: impl Read, directory: BorrowedFd<'_>, limits: &ArchiveLimi
 }
 
 /// Where the members go.
-struct Target<'a> {
-    root: BorrowedFd<'a>,
+pub(super) struct Target<'a> {
+    pub(super) root: BorrowedFd<'a>,
     /// The directory that was used last, by its name: members come in groups.
     reached: Option<(Vec<u8>, Rc<OwnedFd>)>,
     /// What directories get in the end. Until then they have all permissions for their owner.
     directories: BTreeMap<Vec<u8>, Attributes>,
+    /// Told of a new directory in place of a whiteout: it must hide what the whiteout hid.
+    over_whiteout: Option<OverWhiteout>,
 }
+
+/// Called with a directory and a name in it.
+type OverWhiteout = fn(BorrowedFd<'_>, &[u8]) -> rustix::io::Result<()>;
 
 #[derive(Debug, Clone, Copy)]
 struct Attributes {
@@ -65,8 +70,19 @@ struct Attributes {
     mtime: Option<(i64, u32)>,
 }
 
+impl<'a> Target<'a> {
+    pub(super) fn new(root: BorrowedFd<'a>, over_whiteout: Option<OverWhiteout>) -> Self {
+        Self { root, reached: None, directories: BTreeMap::new(), over_whiteout }
+    }
+}
+
 impl Target<'_> {
-    fn place<R: Read>(&mut self, archive: &mut Archive<R>, member: &Member, name: &[u8]) -> Result<(), Problem> {
+    pub(super) fn place<R: Read>(
+        &mut self,
+        archive: &mut Archive<R>,
+        member: &Member,
+        name: &[u8],
+    ) -> Result<(), Problem> {
         let (above, leaf) = split(name);
         let parent = self.reach(above)?;
         let parent = parent.as_ref().map_or(self.root, |parent| parent.as_fd());
@@ -107,6 +123,7 @@ impl Target<'_> {
                 if tree::file_type(&stat) != FileType::Directory {
                     self.remove(parent, leaf, name)?;
                     make().step(|| making(name))?;
+                    self.tell_of(&stat, parent, leaf).step(|| making(name))?;
                 } else if tree::permissions(&stat) & OWNER_ALL != OWNER_ALL {
                     tree::set_mode(parent, leaf, OWNER_ALL).step(|| making(name))?;
                 }
@@ -234,8 +251,16 @@ impl Target<'_> {
         }
     }
 
+    /// After a directory was made where something else was.
+    fn tell_of(&self, former: &Stat, parent: BorrowedFd<'_>, leaf: &[u8]) -> rustix::io::Result<()> {
+        match self.over_whiteout {
+            Some(tell) if tree::is_whiteout(former) => tell(parent, leaf),
+            _ => Ok(()),
+        }
+    }
+
     /// The directory of this name, made if it is missing; nothing for the root.
-    fn reach(&mut self, name: &[u8]) -> Result<Option<Rc<OwnedFd>>, Problem> {
+    pub(super) fn reach(&mut self, name: &[u8]) -> Result<Option<Rc<OwnedFd>>, Problem> {
         if name.is_empty() {
             return Ok(None);
         }
@@ -265,11 +290,15 @@ impl Target<'_> {
                 Ok(directory) => directory,
                 // Missing, a file, or a link that leaves, dangles or leads in a circle.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => {
+                    let former = tree::stat(parent, leaf).ok();
                     match tree::remove(parent, leaf) {
                         Ok(_) | Err(Errno::NOENT) => self.reached = None,
                         Err(errno) => return Err(errno).step(step),
                     }
                     rustix::fs::mkdirat(parent, leaf, Mode::from_raw_mode(IMPLIED_DIRECTORY_MODE)).step(step)?;
+                    if let Some(former) = former {
+                        self.tell_of(&former, parent, leaf).step(step)?;
+                    }
                     open_beneath(self.root, path, REACH).step(step)?
                 }
                 Err(errno) => return Err(errno).step(step),
@@ -291,7 +320,7 @@ impl Target<'_> {
     }
 
     /// Gives directories their modes and times, now that everything is in them.
-    fn finish(self) -> Result<(), Problem> {
+    pub(super) fn finish(self) -> Result<(), Problem> {
         let mut closed = Vec::new();
         for (name, attributes) in &self.directories {
             let Some(directory) = self.reopen(name)? else {
@@ -342,7 +371,7 @@ fn modified((seconds, nanoseconds): (i64, u32)) -> Timestamps {
     }
 }
 
-fn making(name: &[u8]) -> String {
+pub(super) fn making(name: &[u8]) -> String {
     format!("making {}", shown(name))
 }
 

@@ -116,7 +116,7 @@ fn landlock(policy: &Policy, version: u32, steps: &mut Steps) -> Result<(), Sand
         add(Step::AddPathRule { ruleset: slot::RULESET, path, access });
         Ok::<_, SandboxError>(())
     };
-    allow(Path::new("/"), EXECUTE | READ_FILE | READ_DIR)?;
+    allow(Path::new("/"), if policy.root_is_writable() { handled } else { EXECUTE | READ_FILE | READ_DIR })?;
     for path in ["/tmp", "/var/tmp", "/run", "/dev/shm", "/dev/mqueue"] {
         allow(Path::new(path), handled)?;
     }

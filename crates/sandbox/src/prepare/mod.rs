@@ -83,8 +83,12 @@ impl Prepared {
         let filter = if policy.strictness(Layer::Seccomp) == Strictness::Off {
             Vec::new()
         } else {
-            let writes_outside = policy.mounts.iter().any(|mount| mount.access == Access::ReadWrite);
-            let filter = if writes_outside { seccomp::without_set_id() } else { seccomp::standard() };
+            let has = |access| policy.mounts.iter().any(|mount| mount.access == access);
+            let filter = match (has(Access::Layer), has(Access::ReadWrite)) {
+                (true, _) => seccomp::for_layers(),
+                (false, true) => seccomp::without_set_id(),
+                (false, false) => seccomp::standard(),
+            };
             seccomp::compile(&filter).instructions
         };
         Ok(Self {

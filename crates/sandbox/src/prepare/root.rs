@@ -13,7 +13,7 @@ use super::{Steps, host, inside, path_text, slot, text};
 use crate::error::SandboxError;
 use crate::layer::{Layer, Strictness};
 use crate::machine::Machine;
-use crate::policy::{Access, Network, Policy, Rootfs};
+use crate::policy::{Access, MAX_LAYERS, Network, Policy, Rootfs, User};
 
 /// Read-only, no setuid, no devices: what every tree of the host is shown with.
 const PLAIN: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
@@ -31,8 +31,10 @@ pub(crate) struct Source {
     pub(crate) path: PathBuf,
     /// `MOUNT_ATTR_*`.
     pub(crate) attributes: u64,
-    /// The owner of the directory on the host, whose files shall belong to the sandbox's user.
+    /// The owner of the directory on the host, whose files shall belong to somebody inside.
     pub(crate) owner: (u32, u32),
+    /// Whom they belong to inside.
+    pub(crate) shown_as: User,
 }
 
 /// A tree and where it goes below the root.
@@ -44,8 +46,10 @@ struct Tree {
     attributes: u64,
     recursive: bool,
     directory: bool,
-    /// Opened by the owner rather than by the init.
-    by_owner: bool,
+    /// Opened by the owner rather than by the init, and shown as the files of this user.
+    by_owner: Option<User>,
+    /// A layer of the root directory: beneath it, rather than on it.
+    layer: bool,
 }
 
 /// First stage: the trees of the host are opened while paths still mean the host's, and while we still are the host's user.
@@ -91,10 +95,35 @@ impl Sources {
                     if matches!(name, "proc" | "sys" | "dev" | "tmp" | "run") {
                         continue;
                     }
-                    match entry.path().read_link() {
-                        Ok(target) => sources.links.push((name.to_owned(), target)),
-                        Err(_) if entry.path().is_dir() => sources.add(&entry.path(), name, PLAIN, false)?,
-                        Err(_) => {}
+                    match entry.file_type() {
+                        Ok(kind) if kind.is_symlink() => {
+                            let target = entry.path().read_link().map_err(|error| problem(&error.to_string()))?;
+                            sources.links.push((name.to_owned(), target));
+                        }
+                        Ok(kind) if kind.is_dir() || kind.is_file() => {
+                            sources.add(&entry.path(), name, PLAIN, false)?;
+                        }
+                        // Sockets, FIFOs and devices of the host.
+                        _ => {}
+                    }
+                }
+            }
+            Rootfs::Layers(layers) => {
+                if layers.len() > MAX_LAYERS {
+                    return Err(SandboxError::Policy(format!("an image of more than {MAX_LAYERS} layers")));
+                }
+                for (index, layer) in layers.iter().enumerate() {
+                    sources.add(layer, &layer_place(index), PLAIN, false)?;
+                    if let Some(tree) = sources.trees.last_mut() {
+                        tree.layer = true;
+                        tree.by_owner = machine.privileged.then_some(User::ROOT);
+                    }
+                }
+                if policy.network == Network::Host && !layers.is_empty() {
+                    for name in host::RESOLVER {
+                        if let Ok(text) = std::fs::read_to_string(Path::new("/").join(name)) {
+                            sources.copies.push(((*name).to_owned(), text));
+                        }
                     }
                 }
             }
@@ -104,10 +133,17 @@ impl Sources {
         }
         for (index, mount) in policy.mounts.iter().enumerate() {
             inside(&mount.target)?;
-            let attributes = if mount.access == Access::ReadWrite { PLAIN & !libc::MOUNT_ATTR_RDONLY } else { PLAIN };
+            if mount.access == Access::CopyOnWrite && !mount.source.is_dir() {
+                let path = mount.source.display();
+                return Err(SandboxError::Policy(format!(
+                    "'{path}' is no directory: only directories can be copied on write"
+                )));
+            }
+            let writable = matches!(mount.access, Access::ReadWrite | Access::Layer);
+            let attributes = if writable { PLAIN & !libc::MOUNT_ATTR_RDONLY } else { PLAIN };
             sources.add(&mount.source, &format!("{WAITING}/mount{index}"), attributes, true)?;
             if let Some(tree) = sources.trees.last_mut() {
-                tree.by_owner = machine.privileged;
+                tree.by_owner = machine.privileged.then_some(policy.user);
             }
         }
         Ok(sources)
@@ -127,7 +163,8 @@ impl Sources {
             attributes,
             recursive,
             directory: metadata.is_dir(),
-            by_owner: false,
+            by_owner: None,
+            layer: false,
         });
         Ok(())
     }
@@ -158,7 +195,7 @@ impl Root {
         for tree in &sources.trees {
             let path = path_text(&tree.source)?;
             let (recursive, into) = (tree.recursive, tree.slot);
-            if !tree.by_owner {
+            if tree.by_owner.is_none() {
                 steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive, into });
                 let (attributes, tree) = (tree.attributes, tree.slot);
                 steps.root(Step::SetAttributes { tree, attributes, recursive });
@@ -189,6 +226,16 @@ impl Root {
                 if mount.source.is_dir() { tree.make(target)? } else { tree.make_file(target, "")? }
             }
         }
+        if let Rootfs::Layers(layers) = &policy.rootfs
+            && !layers.is_empty()
+        {
+            for (name, content) in host::made_up(policy) {
+                // Its own users stay; what the machine is called is ours.
+                if matches!(name, "etc/hostname" | "etc/hosts") {
+                    tree.make_file(name, &content)?;
+                }
+            }
+        }
         if policy.rootfs == Rootfs::Host {
             for (name, content) in host::made_up(policy) {
                 tree.make_file(name, &content)?;
@@ -212,22 +259,50 @@ impl Root {
             let path = text(format!("dev/{name}"))?;
             tree.steps.root(Step::MakeLink { at: slot::ROOT, target: text(*target)?, path });
         }
-        for place in &sources.trees {
-            if place.directory {
-                tree.make(&place.target)?
-            } else {
-                tree.make_file(&place.target, "")?
-            }
+        let (layers, others): (Vec<_>, Vec<_>) = sources.trees.iter().partition(|tree| tree.layer);
+        for place in &others {
+            if place.directory { tree.make(&place.target)? } else { tree.make_file(&place.target, "")? }
+        }
+        for layer in &layers {
+            tree.make(&layer.target)?;
+        }
+        root.put_over(&layers)?;
+        for place in others {
             let path = text(place.target.as_str())?;
-            tree.steps.root(Step::Attach { tree: place.slot, at: slot::ROOT, path });
-            tree.steps.root(Step::Close(place.slot));
+            root.steps.root(Step::Attach { tree: place.slot, at: slot::ROOT, path });
+            root.steps.root(Step::Close(place.slot));
         }
         root.mount_kernel_file_systems(policy, machine)?;
-        let opened = sources.trees.into_iter().filter(|tree| tree.by_owner).map(|tree| {
+        let opened = sources.trees.into_iter().filter_map(|tree| {
+            let shown_as = tree.by_owner?;
             let owner = tree.source.metadata().map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()));
-            Source { slot: tree.slot, path: tree.source, attributes: tree.attributes, owner }
+            Some(Source { slot: tree.slot, path: tree.source, attributes: tree.attributes, owner, shown_as })
         });
         Ok((opened.collect(), root))
+    }
+
+    /// What was made up to now becomes the topmost layer: all places that something is mounted at are directories and files of
+    /// ours, whatever links the layers below have under their names.
+    fn put_over(&mut self, layers: &[&Tree]) -> Result<(), SandboxError> {
+        if layers.is_empty() {
+            return Ok(());
+        }
+        let steps = &mut self.steps;
+        for layer in layers {
+            let path = text(layer.target.as_str())?;
+            steps.root(Step::Attach { tree: layer.slot, at: slot::ROOT, path });
+            steps.root(Step::Close(layer.slot));
+        }
+        // overlayfs takes its layers by name, the topmost first.
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        steps.root(Step::OpenFile { at: slot::ROOT, path: text(WAITING)?, flags, into: slot::TREE });
+        steps.root(Step::EnterDirectory(slot::TREE));
+        let below: String = (0..layers.len()).rev().map(|index| format!(":{}", layer_letter(index))).collect();
+        let options = [("lowerdir", format!("..{below}")), ("userxattr", String::new())];
+        let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+        steps.file_system((Layer::MountNamespace, true), "overlay", &options, attributes, slot::ROOT)?;
+        steps.root(Step::Attach { tree: slot::ROOT, at: Slot::CURRENT, path: text("/")? });
+        Ok(())
     }
 
     fn mount_kernel_file_systems(&mut self, policy: &Policy, machine: &Machine) -> Result<(), SandboxError> {
@@ -337,6 +412,17 @@ impl Directories<'_> {
         }
         Ok(())
     }
+}
+
+/// Where a layer waits for the root directory to be made of it.
+fn layer_place(index: usize) -> String {
+    format!("{WAITING}/{}", layer_letter(index))
+}
+
+/// The name of a layer: a single letter, because all of them go into one option.
+fn layer_letter(index: usize) -> char {
+    const LETTERS: &[u8; MAX_LAYERS] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    char::from(LETTERS[index % MAX_LAYERS])
 }
 
 /// An absolute path as text without its first slash.

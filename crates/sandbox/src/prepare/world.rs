@@ -17,6 +17,10 @@ const SHARED: &[(&str, &str, u32)] =
     &[("tmp", "/tmp", 0o1777), ("var-tmp", "/var/tmp", 0o1777), ("shm", "/dev/shm", 0o1777), ("run", "/run", 0o1777)];
 /// The layer's directory that shows as the policy's work directory.
 const WORK: &str = "work";
+/// The layer's directory that takes what is written elsewhere, where the policy allows that.
+const ELSEWHERE: &str = "root";
+/// Where the layer is while directories of it become parts of other file systems: overlayfs takes them by path.
+const ASIDE: &str = "/mnt";
 
 /// The path within the layer that an absolute path inside falls into, if any.
 pub(super) fn in_layer(policy: &Policy, path: &Path) -> Option<String> {
@@ -56,6 +60,11 @@ pub(super) fn layer(policy: &Policy, machine: &Machine) -> Result<Vec<Entry<CStr
         make(name, mode, false)?;
     }
     make(WORK, 0o755, true)?;
+    if policy.root_is_writable() {
+        for name in [ELSEWHERE.to_owned(), format!("{ELSEWHERE}/upper"), format!("{ELSEWHERE}/work")] {
+            make(&name, 0o755, false)?;
+        }
+    }
     for (index, mount) in policy.mounts.iter().enumerate() {
         if let Some(path) = in_layer(policy, &mount.target) {
             let mut so_far = String::new();
@@ -99,22 +108,26 @@ pub(super) fn world(policy: &Policy, reuse: Reuse) -> Result<Vec<Entry<CString>>
             steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive: true, into });
         }
     }
-    if policy.mounts.iter().any(|mount| mount.access == Access::CopyOnWrite) {
-        // The layer is attached beside the waiting trees for a moment: overlayfs takes its directories by path.
-        steps.root(Step::Attach { tree: slot::LAYER, at: Slot::CURRENT, path: text("/mnt")? });
+    let copies = policy.mounts.iter().any(|mount| mount.access == Access::CopyOnWrite);
+    if copies || policy.root_is_writable() {
+        // Beside the waiting trees for a moment.
+        steps.root(Step::Attach { tree: slot::LAYER, at: Slot::CURRENT, path: text(ASIDE)? });
     }
     for (index, mount) in policy.mounts.iter().enumerate() {
         if mount.access == Access::CopyOnWrite {
             let options = [
                 ("lowerdir", format!("/{WAITING}/mount{index}")),
-                ("upperdir", format!("/mnt/cow{index}/upper")),
-                ("workdir", format!("/mnt/cow{index}/work")),
+                ("upperdir", format!("{ASIDE}/cow{index}/upper")),
+                ("workdir", format!("{ASIDE}/cow{index}/work")),
                 ("userxattr", String::new()),
             ];
             let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
             let into = waiting(index).map_err(too_many)?;
             steps.file_system((Layer::MountNamespace, true), "overlay", &options, attributes, into)?;
         }
+    }
+    if policy.root_is_writable() {
+        write_elsewhere(&mut steps)?;
     }
     steps.root(Step::Attach { tree: slot::LAYER, at: Slot::CURRENT, path: text(format!("/{WAITING}"))? });
     let mut show = |name: &str, target: &Path| {
@@ -140,4 +153,24 @@ pub(super) fn world(policy: &Policy, reuse: Reuse) -> Result<Vec<Entry<CString>>
         steps.root(Step::Attach { tree, at: Slot::CURRENT, path: path_text(&mount.target)? });
     }
     Ok(steps.0)
+}
+
+/// A root directory for this run alone, over the one that all runs share, with the same file systems of the kernel in it.
+fn write_elsewhere(steps: &mut Steps) -> Result<(), SandboxError> {
+    let options = [
+        ("lowerdir", "/".to_owned()),
+        ("upperdir", format!("{ASIDE}/{ELSEWHERE}/upper")),
+        ("workdir", format!("{ASIDE}/{ELSEWHERE}/work")),
+        ("userxattr", String::new()),
+    ];
+    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    steps.file_system((Layer::MountNamespace, true), "overlay", &options, attributes, slot::ROOT)?;
+    steps.root(Step::Attach { tree: slot::ROOT, at: Slot::CURRENT, path: text("/")? });
+    for name in ["proc", "dev"] {
+        let path = text(format!("/{name}"))?;
+        steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive: true, into: slot::TREE });
+        steps.root(Step::Attach { tree: slot::TREE, at: slot::ROOT, path: text(name)? });
+    }
+    steps.root(Step::EnterRoot(slot::ROOT));
+    Ok(())
 }

@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub(crate) use program::compile;
-pub(crate) use standard::{standard, without_set_id};
+pub(crate) use standard::{for_layers, standard, without_set_id};
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!(

@@ -88,6 +88,22 @@ pub(crate) fn without_set_id() -> Filter {
     filter
 }
 
+/// The filter for a sandbox that unpacks a layer of an image onto the host: as [`without_set_id`], but with whiteouts (character
+/// devices without a driver, `mknod(2)`) and `openat2`, by which the agent stays beneath a directory. No program is started in it.
+pub(crate) fn for_layers() -> Filter {
+    let mut filter = without_set_id();
+    let plain = |mode: u8| masked(mode, libc::S_ISUID | libc::S_ISGID, &[0]);
+    let types = [libc::S_IFREG, libc::S_IFIFO, 0];
+    let whiteout = vec![plain(2), masked(2, libc::S_IFMT, &[libc::S_IFCHR]), low(3, &[0])];
+    let cases = vec![when(vec![plain(2), masked(2, libc::S_IFMT, &types)], ALLOW), when(whiteout, ALLOW)];
+    filter.replace(libc::SYS_mknodat, cases, DENIED);
+    filter.replace(libc::SYS_openat2, Vec::new(), ALLOW);
+    for number in [libc::SYS_execve, libc::SYS_execveat] {
+        filter.replace(number, Vec::new(), DENIED);
+    }
+    filter
+}
+
 /// Files: what may be opened, the mount tree and the file modes decide.
 #[rustfmt::skip]
 fn allow_files(filter: &mut Filter) {

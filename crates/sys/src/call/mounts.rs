@@ -166,6 +166,14 @@ pub fn change_directory(path: &CStr) -> Result<()> {
     done(system_call!(libc::SYS_chdir, path.as_ptr()))
 }
 
+/// `fchdir(2)`.
+///
+/// # Errors
+/// As the call.
+pub fn enter_directory(directory: Fd) -> Result<()> {
+    done(system_call!(libc::SYS_fchdir, directory))
+}
+
 /// Free space of the file system behind a descriptor (`fstatfs(2)`): (blocks, inodes).
 ///
 /// # Errors

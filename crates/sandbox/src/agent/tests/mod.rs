@@ -2,6 +2,7 @@
 //! looked at with the standard library.
 
 mod hostile;
+mod layer;
 mod member;
 mod pack;
 mod perform;
