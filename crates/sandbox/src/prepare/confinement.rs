@@ -64,7 +64,8 @@ pub(super) fn confine_spawner(policy: &Policy, machine: &Machine) -> Result<Vec<
 fn resource_limits(policy: &Policy, machine: &Machine) -> Vec<(u32, u64)> {
     let limits = &policy.limits;
     let mut all = vec![
-        (libc::RLIMIT_CORE, 0),
+        // Less than any dump, and the one value at which the kernel hands none to a program either; the filter keeps it there.
+        (libc::RLIMIT_CORE, 1),
         (libc::RLIMIT_FSIZE, limits.file_size),
         (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
         (libc::RLIMIT_STACK, limits.stack),

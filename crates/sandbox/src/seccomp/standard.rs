@@ -50,8 +50,9 @@ pub(crate) fn standard() -> Filter {
     allow_communication(&mut filter);
     deny_privileged(&mut filter);
     limit_processes(&mut filter);
+    limit_core_dumps(&mut filter);
     limit_files(&mut filter);
-    limit_terminals(&mut filter);
+    limit_requests(&mut filter);
     limit_sockets(&mut filter);
     limit_attributes(&mut filter);
     filter
@@ -147,7 +148,7 @@ fn allow_processes(filter: &mut Filter) {
     filter.group(ALLOW, &[
         SYS_fork, SYS_vfork, SYS_execve, SYS_execveat, SYS_exit, SYS_exit_group, SYS_wait4, SYS_waitid, SYS_getpid, SYS_getppid,
         SYS_gettid, SYS_setpgid, SYS_getpgid, SYS_getpgrp, SYS_setsid, SYS_getsid, SYS_uname, SYS_sysinfo, SYS_times,
-        SYS_getrusage, SYS_getrlimit, SYS_setrlimit, SYS_prlimit64, SYS_getpriority, SYS_setpriority, SYS_ioprio_set,
+        SYS_getrusage, SYS_getrlimit, SYS_getpriority, SYS_setpriority, SYS_ioprio_set,
         SYS_ioprio_get, SYS_pidfd_open, SYS_pidfd_send_signal, SYS_restart_syscall,
     ]);
     // Identities; without capabilities they only ever give up rights.
@@ -202,7 +203,7 @@ fn allow_communication(filter: &mut Filter) {
     use libc::*;
     filter.group(ALLOW, &[
         SYS_pipe, SYS_pipe2, SYS_connect, SYS_accept, SYS_accept4, SYS_bind, SYS_listen, SYS_shutdown, SYS_getsockname,
-        SYS_getpeername, SYS_setsockopt, SYS_getsockopt, SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg,
+        SYS_getpeername, SYS_getsockopt, SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg,
         SYS_recvmmsg, SYS_shmget, SYS_shmat, SYS_shmctl, SYS_shmdt, SYS_semget, SYS_semop, SYS_semctl, SYS_semtimedop,
         SYS_msgget, SYS_msgsnd, SYS_msgrcv, SYS_msgctl, SYS_mq_open, SYS_mq_unlink, SYS_mq_timedsend, SYS_mq_timedreceive,
         SYS_mq_notify, SYS_mq_getsetattr,
@@ -285,6 +286,28 @@ fn limit_processes(filter: &mut Filter) {
     filter.rule(libc::SYS_seccomp, vec![when(vec![masked(1, NEW_LISTENER, &[0])], ALLOW)], DENIED);
 }
 
+/// `setrlimit` and `prlimit64`: everything but the limit of core dumps, which stays 1.
+///
+/// Where the host hands core dumps to a program of its own, it runs as the host's root and reads what a hostile process left. The
+/// kernel minds no limit then, 0 included; only at 1 it starts nothing (`fs/coredump.c`). Programs that switch their dumps off
+/// are told that they did.
+fn limit_core_dumps(filter: &mut Filter) {
+    use libc::RLIMIT_CORE;
+    let null =
+        |argument| [Half::Low, Half::High].map(|half| Comparison { argument, half, mask: u32::MAX, values: vec![0] });
+    let core = |argument| Comparison { argument, half: Half::Low, mask: u32::MAX, values: vec![RLIMIT_CORE] };
+    let done = Action::Errno(0);
+    filter.rule(libc::SYS_setrlimit, vec![when(vec![core(0)], done)], ALLOW);
+    let [old_low, old_high] = null(3);
+    let cases = vec![
+        when(null(2).to_vec(), ALLOW),
+        when(vec![core(1), old_low, old_high], done),
+        // It wants to be told the old one, which a filter cannot do.
+        when(vec![core(1)], DENIED),
+    ];
+    filter.rule(libc::SYS_prlimit64, cases, ALLOW);
+}
+
 /// `mknod`: files, FIFOs and sockets, no devices. A type of 0 is a regular file.
 fn limit_files(filter: &mut Filter) {
     let types = [0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK];
@@ -294,11 +317,11 @@ fn limit_files(filter: &mut Filter) {
     }
 }
 
-/// `ioctl`: everything but what reaches the reader of a terminal that is shared with the outside.
+/// `ioctl`: everything but what reaches the reader of a terminal that is shared with the outside, and keys that stay.
 ///
 /// The kernel takes the request as 32 bits, so the low half is compared and nothing else: a comparison of all 64 bits let
 /// programs past other sandboxes' filters by setting a high bit (CVE-2019-7303, CVE-2019-10063).
-fn limit_terminals(filter: &mut Filter) {
+fn limit_requests(filter: &mut Filter) {
     // Typing into the terminal, for whoever reads it next (`TIOCSTI`; `TIOCLINUX` pastes); taking over the console's output
     // (`TIOCCONS`); loading another line discipline, a module with a history of holes (`TIOCSETD`).
     const REQUESTS: [u32; 4] = [0x5412, 0x541c, 0x541d, 0x5423];
@@ -306,14 +329,19 @@ fn limit_terminals(filter: &mut Filter) {
     const FAMILIES: [u32; 2] = [0x4b00, 0x5600];
     let requests = Comparison { argument: 1, half: Half::Low, mask: u32::MAX, values: REQUESTS.to_vec() };
     let families = masked(1, 0xffff_ff00, &FAMILIES);
-    filter.rule(libc::SYS_ioctl, vec![when(vec![requests], DENIED), when(vec![families], DENIED)], ALLOW);
+    // Keys for encrypted directories (`FS_IOC_ADD_ENCRYPTION_KEY` and its kin) belong to the host's file system, which any file of
+    // it stands for, and outlive the sandbox. The answer is that of a file system without encryption.
+    const KEYS: [u32; 4] = [0xc050_6617, 0xc040_6618, 0xc040_6619, 0xc080_661a];
+    let keys = Comparison { argument: 1, half: Half::Low, mask: u32::MAX, values: KEYS.to_vec() };
+    let cases = vec![when(vec![requests], DENIED), when(vec![families], DENIED), when(vec![keys], errno(libc::ENOTTY))];
+    filter.rule(libc::SYS_ioctl, cases, ALLOW);
 }
 
 /// `socket`: Unix, TCP and UDP. All other families and protocols load kernel modules for the asking (vsock reaches the host
 /// of a virtual machine; packet, netlink, SCTP and the like are where local exploits come from).
 fn limit_sockets(filter: &mut Filter) {
     use libc::{
-        AF_INET, AF_INET6, AF_UNIX, EAFNOSUPPORT, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT, IPPROTO_TCP,
+        AF_INET, AF_INET6, AF_UNIX, EAFNOSUPPORT, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT, IPPROTO_TCP,
         IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
     };
     // The low four bits are the type; `SOCK_NONBLOCK` and `SOCK_CLOEXEC` are above.
@@ -337,6 +365,12 @@ fn limit_sockets(filter: &mut Filter) {
     let pair = when(vec![unix(), kind(&[SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET])], ALLOW);
     let other_type = when(vec![unix()], errno(ESOCKTNOSUPPORT));
     filter.rule(libc::SYS_socketpair, vec![pair, other_type], errno(EOPNOTSUPP));
+
+    // Protocols on top of TCP (TLS in the kernel, and others): hardly used, and holes year after year. The answer is that of a
+    // kernel without them. The kernel takes level and option as `int`.
+    const TCP_ULP: i32 = 31;
+    let on_top = vec![low(1, &[IPPROTO_TCP]), low(2, &[TCP_ULP])];
+    filter.rule(libc::SYS_setsockopt, vec![when(on_top, errno(ENOENT))], ALLOW);
 }
 
 /// `prctl`: the options that ordinary programs use; the others answer as in a kernel that does not know them.

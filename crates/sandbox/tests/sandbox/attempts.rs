@@ -108,7 +108,14 @@ const FORBIDDEN: &[Attempt] = &[
     ("real-time priority", "syscall(SYS_sched_setscheduler, 0, 1, (int[]){50})", DENIED),
     ("nicer", "setpriority(0, 0, -5)", &[libc::EACCES, libc::EPERM]),
     ("more files", "setrlimit(7, (long[]){1 << 20, 1 << 20})", DENIED),
-    ("core dumps", "setrlimit(4, (long[]){-1, -1})", DENIED),
+    (
+        "core dumps",
+        "({ struct rlimit r; setrlimit(4, (long[]){-1, -1}); setrlimit(4, (long[]){0, 0}); errno = EPERM; getrlimit(4, &r) || r.rlim_cur != 1 || r.rlim_max != 1 ? 0 : -1; })",
+        DENIED,
+    ),
+    ("core dumps, with the old limit", "syscall(SYS_prlimit64, 0, 4, (long[]){0, 0}, buffer)", DENIED),
+    ("TLS in the kernel", "setsockopt(socket(2, 1, 0), 6, 31, \"tls\", 4)", &[libc::ENOENT]),
+    ("key of an encrypted directory", "syscall(SYS_ioctl, open(\"/usr\", 0), 0x1c0506617, buffer)", &[libc::ENOTTY]),
     (
         "lock much memory",
         "mlock(mmap(0, 1 << 20, 3, 0x22, -1, 0), 1 << 20)",
@@ -159,6 +166,9 @@ const ORDINARY: &[Attempt] = &[
     ("landlock", "syscall(444, 0, 0, 1)", &[0, libc::ENOSYS, libc::EOPNOTSUPP]),
     ("own niceness", "setpriority(0, 0, 5)", &[0]),
     ("own affinity", "syscall(SYS_sched_setaffinity, 0, 8, (long[]){1})", &[0, libc::EINVAL]),
+    ("no core dumps", "setrlimit(4, (long[]){0, 0})", &[0]),
+    ("limits read", "({ struct rlimit r; getrlimit(4, &r) || getrlimit(7, &r); })", &[0]),
+    ("socket option", "setsockopt(socket(2, 1, 0), 6, 1, (int[]){1}, 4)", &[0]),
     ("fewer files", "setrlimit(7, (long[]){100, 100})", &[0]),
 ];
 
