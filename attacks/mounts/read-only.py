@@ -4,7 +4,7 @@
 # source: bind mounts that a remount or a second path made writable (CVE-2019-10063, firejail CVE-2017-5180)
 # expect: no way works; most say EROFS
 # stopped-by: mount_namespace, user_namespace, landlock
-# control: plain
+# control: own
 import ctypes, errno, os, struct, sys
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -71,12 +71,9 @@ def attack(path):
         attempt("links out", route, lambda: os.link(route, "/tmp/belljar-attack"))
 
 mounts = [unescape(line.split()[4]) for line in open("/proc/self/mountinfo")]
-# In the control run: nothing of a host's own, a file of root's in a directory of its own.
-if os.geteuid() == 0 and "/proc" in mounts and not os.path.exists("/.belljar") and os.access("/root", os.W_OK) and os.access("/etc/shadow", os.R_OK):
-    import tempfile
-    with tempfile.TemporaryDirectory() as place:
-        open(place + "/file", "w").close()
-        attack(place + "/file")
+if os.environ.get("ATTACK_CONTROL"):
+    open("/tmp/weak", "w").close()
+    attack("/tmp/weak")
 for mount in mounts:
     if mount in OWN or mount.startswith("/dev/pts") or mount == "/proc" or not os.access(mount, os.F_OK):
         continue

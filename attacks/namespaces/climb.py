@@ -4,7 +4,7 @@
 # source: ioctl_ns(2); NS_MNT_GET_NEXT (Linux 6.12), handles of nsfs and pidfs (Linux 6.14, 6.18)
 # expect: no parent, no neighbour, no owner outside; handles are refused
 # stopped-by: user_namespace, seccomp
-# control: plain
+# without: seccomp
 import ctypes, errno, fcntl, os, struct, sys
 
 NSIO = 0xB7
