@@ -71,7 +71,7 @@ pub(crate) fn measure(binary: &Path, scale: Scale, report: &mut Report) -> Resul
             Ok(Box::new(move || pack(&tree, &to)) as Caller)
         }),
     ];
-    let samples = in_turns(&cases, 1, scale.archive_rounds, 1)?;
+    let samples = in_turns(&cases, scale.archive_rounds, 1)?;
     let [restore, unpack, both, tar] = samples.as_slice() else { bail!("a case was lost") };
     let size = scale.environment_mib;
     let row =

@@ -74,11 +74,19 @@ impl Client {
     ///
     /// As [`Client::execute`].
     pub(crate) fn execute_form(&mut self, form: &str) -> Result<Value> {
-        let length = form.len();
+        self.post("/execute/", "application/x-www-form-urlencoded", form)
+    }
+
+    /// Sends a body of this type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::execute`].
+    pub(crate) fn post(&mut self, path: &str, content_type: &str, body: &str) -> Result<Value> {
+        let (host, length) = (&self.host, body.len());
         self.send(&format!(
-            "POST /execute/ HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: \
-             {length}\r\n\r\n{form}",
-            self.host
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: \
+             {length}\r\n\r\n{body}"
         ))?;
         self.answer()
     }

@@ -10,6 +10,8 @@ use serde::Serialize;
 /// Facts about the machine and the code.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
+    /// When it was measured, in UTC.
+    pub(crate) date: String,
     /// The processor's name.
     pub(crate) cpu: String,
     /// Processors that this process may use.
@@ -28,6 +30,7 @@ impl Machine {
     pub(crate) fn this(repository: &Path) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         Self {
+            date: date(),
             cpu: processor(&read("/proc/cpuinfo")),
             cpus: available_parallelism().map_or(1, usize::from),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
@@ -36,6 +39,12 @@ impl Machine {
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// Minutes are enough to find the log of that day.
+fn date() -> String {
+    let output = Command::new("date").args(["-u", "+%F %R UTC"]).output();
+    output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn processor(cpuinfo: &str) -> String {

@@ -1,6 +1,5 @@
 //! How much memory the server and its sandboxes take.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use super::Scale;
 use super::archive::{LARGE, pack, saved, write_noise};
+use super::processes::{in_mib, kibibytes, parents, proportional};
 use super::report::{Report, Row, Target};
 use super::server::Server;
 
@@ -87,15 +87,20 @@ fn growth(process: u32, work: impl FnOnce() -> Result<()>) -> Result<f64> {
 
 /// Memory by the proportional set size, in KiB, of a server and what it has started.
 #[derive(Debug, Default)]
-struct Family {
-    server: u64,
-    launcher: u64,
-    sandboxes: u64,
-    processes: usize,
+pub(crate) struct Family {
+    pub(crate) server: u64,
+    pub(crate) launcher: u64,
+    pub(crate) sandboxes: u64,
+    pub(crate) processes: usize,
 }
 
 impl Family {
-    fn of(server: u32) -> Result<Self> {
+    /// Of this server.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not tell.
+    pub(crate) fn of(server: u32) -> Result<Self> {
         let parents = parents()?;
         let children = |of: u32| parents.iter().filter(move |(_, parent)| **parent == of).map(|(child, _)| *child);
         let mut family = Self { server: proportional(server)?, ..Self::default() };
@@ -109,53 +114,5 @@ impl Family {
             }
         }
         Ok(family)
-    }
-}
-
-/// Each process with its parent.
-fn parents() -> Result<BTreeMap<u32, u32>> {
-    let mut parents = BTreeMap::new();
-    for entry in fs::read_dir("/proc").context("cannot list processes")? {
-        let Ok(id) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
-        // One that has ended meanwhile is nobody's.
-        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
-        // The name, in parentheses, may hold anything; the state and the parent follow (proc_pid_stat(5)).
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
-        parents.extend(parent.map(|parent| (id, parent)));
-    }
-    Ok(parents)
-}
-
-fn proportional(process: u32) -> Result<u64> {
-    let path = format!("/proc/{process}/smaps_rollup");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    kibibytes(&text, "Pss:")
-}
-
-/// The number of a line such as `Pss:   12 kB`.
-fn kibibytes(text: &str, key: &str) -> Result<u64> {
-    let number = text.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next()?.parse().ok());
-    number.with_context(|| format!("the kernel does not tell {key}"))
-}
-
-fn in_mib(kibibytes: u64) -> f64 {
-    f64::from(u32::try_from(kibibytes).unwrap_or(u32::MAX)) / 1024.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_the_kernel_are_read() {
-        let text = "Rss:  99 kB\nPss:                 123 kB\nPss_Dirty: 7 kB\n";
-        assert_eq!(kibibytes(text, "Pss:").ok(), Some(123));
-        assert!(kibibytes(text, "Swap:").is_err());
-    }
-
-    #[test]
-    fn we_have_a_parent() {
-        let parents = parents().expect("/proc is there");
-        assert_eq!(parents.get(&std::process::id()), Some(&std::os::unix::process::parent_id()));
     }
 }

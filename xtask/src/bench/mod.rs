@@ -1,4 +1,4 @@
-//! `cargo xtask bench run`: what a sandbox costs, as ratios to the same work without one, within one run.
+//! `cargo xtask bench`: what a sandbox costs, as ratios to the same work without one (`run`) and by others (`sandbox`), within one run.
 //!
 //! Nothing here is a test: times differ from machine to machine, and a run next to other work tells little. Ratios survive that
 //! better than times, because what is compared is run in turns.
@@ -8,8 +8,10 @@ mod http;
 mod limits;
 mod machine;
 mod memory;
+mod processes;
 mod report;
 mod sampling;
+mod sandbox;
 mod server;
 mod spawn;
 
@@ -32,6 +34,7 @@ pub(crate) struct BenchArguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Run(RunArguments),
+    Sandbox(sandbox::SandboxArguments),
     /// Take up exactly so many bytes of memory, and end: measured by the bench itself
     #[command(hide = true)]
     Occupy {
@@ -109,6 +112,7 @@ const PARTS: [(&str, Part); 4] = [
 pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     match &arguments.action {
         Action::Run(arguments) => run(arguments),
+        Action::Sandbox(arguments) => sandbox::sandbox(arguments),
         Action::Occupy { bytes } => {
             limits::occupy(*bytes);
             Ok(())
@@ -117,10 +121,7 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
 }
 
 fn run(arguments: &RunArguments) -> Result<()> {
-    let binary = match &arguments.binary {
-        Some(binary) => binary.canonicalize().with_context(|| format!("cannot find {}", binary.display()))?,
-        None => build()?,
-    };
+    let binary = binary_of(arguments.binary.as_deref())?;
     let scale = Scale::new(arguments);
     let mut report = Report::new(machine::Machine::this(root()), scale.rounds);
     let chosen = |name: &str| arguments.only.as_deref().is_none_or(|part| name.contains(part));
@@ -133,6 +134,14 @@ fn run(arguments: &RunArguments) -> Result<()> {
         false => print!("{report}"),
     }
     Ok(())
+}
+
+/// The program that was named, or else one that is built.
+fn binary_of(named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(binary) => binary.canonicalize().with_context(|| format!("cannot find {}", binary.display())),
+        None => build(),
+    }
 }
 
 /// Builds the program as it is released, and tells where it is.

@@ -16,6 +16,8 @@ pub(crate) enum Target {
     AtLeastRatio(f64),
     /// Ours at most this much more than the floor.
     AboveFloor(f64),
+    /// Ours so many times less than the floor.
+    TimesFaster(f64),
     /// Ours at most this.
     AtMost(f64),
     /// Ours what the floor is.
@@ -43,11 +45,21 @@ impl Row {
     }
 
     pub(crate) fn ours(self, ours: f64) -> Self {
-        Self { ours: Some(ours), ..self }
+        self.measured(Some(ours))
     }
 
     pub(crate) fn floor(self, floor: f64) -> Self {
-        Self { floor: Some(floor), ..self }
+        self.against(Some(floor))
+    }
+
+    /// What was measured, if it could be.
+    pub(crate) fn measured(self, ours: Option<f64>) -> Self {
+        Self { ours, ..self }
+    }
+
+    /// The floor, if it could be measured.
+    pub(crate) fn against(self, floor: Option<f64>) -> Self {
+        Self { floor, ..self }
     }
 
     pub(crate) fn target(self, target: Option<Target>) -> Self {
@@ -65,6 +77,7 @@ impl Row {
         self.met = self.target.and_then(|target| match target {
             Target::AtMostRatio(most) => self.ratio.map(|ratio| ratio <= most),
             Target::AtLeastRatio(least) => self.ratio.map(|ratio| ratio >= least),
+            Target::TimesFaster(times) => self.ratio.map(|ratio| ratio * times <= 1.0),
             Target::AboveFloor(more) => self.ours.zip(self.floor).map(|(ours, floor)| ours <= floor + more),
             Target::AtMost(most) => self.ours.map(|ours| ours <= most),
             Target::Exactly => self.ours.zip(self.floor).map(|(ours, floor)| (ours - floor).abs() < 0.5),
@@ -78,6 +91,7 @@ impl Row {
         let target = self.target.map_or(String::new(), |target| match target {
             Target::AtMostRatio(most) => format!("<= {most} x"),
             Target::AtLeastRatio(least) => format!(">= {least} x"),
+            Target::TimesFaster(times) => format!("{times} x faster"),
             Target::AboveFloor(more) => format!("<= floor + {more} {unit}"),
             Target::AtMost(most) => format!("<= {most} {unit}"),
             Target::Exactly => "= floor".to_owned(),
@@ -85,6 +99,7 @@ impl Row {
         let verdict = match self.met {
             Some(true) => "ok",
             Some(false) => "MISSED",
+            None if self.target.is_some() => "not run",
             None => "",
         };
         let ratio = self.ratio.map_or(String::new(), |ratio| format!("{ratio:.2} x"));
@@ -119,46 +134,78 @@ impl Report {
     }
 }
 
-const HEAD: [&str; 6] = ["measure", "ours", "floor", "ratio", "target", ""];
+/// A table in Markdown that also reads well as it is.
+#[derive(Debug)]
+pub(crate) struct Grid<const N: usize> {
+    head: [&'static str; N],
+    /// For each column `:` when it is set to the right, as numbers are.
+    sides: &'static str,
+    rows: Vec<[String; N]>,
+}
 
-/// A table in Markdown that also reads well as it is, with the notes below.
-impl fmt::Display for Report {
+impl<const N: usize> Grid<N> {
+    pub(crate) fn new(head: [&'static str; N], sides: &'static str) -> Self {
+        Self { head, sides, rows: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, row: [String; N]) {
+        self.rows.push(row);
+    }
+}
+
+impl<const N: usize> fmt::Display for Grid<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { cpu, cpus, kernel, cgroups, commit, load } = &self.machine;
-        writeln!(f, "CPU:     {cpu}, {cpus} usable\nkernel:  {kernel}\ncgroups: {cgroups}")?;
-        writeln!(f, "commit:  {commit}\nload:    {load}\nrounds:  {}\n", self.rounds)?;
-        let rows: Vec<[String; 6]> = self.rows.iter().map(Row::cells).collect();
-        let width = |column: usize| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.chain([HEAD[column].len()]).max().unwrap_or_default()
-        };
-        let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-        let line = |f: &mut fmt::Formatter<'_>, cells: &[String; 6]| {
-            for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-                // Numbers to the right.
-                match column {
-                    1..=3 => write!(f, "| {cell:>width$} ")?,
-                    _ => write!(f, "| {cell:<width$} ")?,
+        let head = self.head.map(str::to_owned);
+        let columns: Vec<(usize, bool)> = (0..N)
+            .zip(self.sides.chars())
+            .map(|(column, side)| {
+                let cells = self.rows.iter().chain([&head]).map(|row| row[column].chars().count());
+                (cells.max().unwrap_or_default(), side == ':')
+            })
+            .collect();
+        let line = |f: &mut fmt::Formatter<'_>, cells: &[String; N]| {
+            for (cell, (width, right)) in cells.iter().zip(&columns) {
+                match right {
+                    true => write!(f, "| {cell:>width$} ")?,
+                    false => write!(f, "| {cell:<width$} ")?,
                 }
             }
             writeln!(f, "|")
         };
-        line(f, &HEAD.map(str::to_owned))?;
-        for (column, width) in widths.iter().enumerate() {
-            let right = if matches!(column, 1..=3) { ":" } else { "-" };
-            write!(f, "| {}{right} ", "-".repeat(width.saturating_sub(1)))?;
+        line(f, &head)?;
+        for (width, right) in &columns {
+            write!(f, "| {}{} ", "-".repeat(width.saturating_sub(1)), if *right { ":" } else { "-" })?;
         }
         writeln!(f, "|")?;
-        for row in &rows {
-            line(f, row)?;
-        }
-        writeln!(f)?;
-        for row in self.rows.iter().filter(|row| !row.note.is_empty()) {
-            writeln!(f, "- {}: {}", row.measure, row.note)?;
-        }
-        let judged = self.rows.iter().filter_map(|row| row.met);
-        let (met, missed): (Vec<bool>, Vec<bool>) = judged.partition(|met| *met);
-        writeln!(f, "\n{} targets met, {} missed", met.len(), missed.len())
+        self.rows.iter().try_for_each(|row| line(f, row))
+    }
+}
+
+impl Report {
+    /// What it was measured on.
+    pub(crate) fn head(&self) -> String {
+        let Machine { date, cpu, cpus, kernel, cgroups, commit, load } = &self.machine;
+        format!(
+            "date:    {date}\nCPU:     {cpu}, {cpus} usable\nkernel:  {kernel}\ncgroups: {cgroups}\ncommit:  {commit}\n\
+             load:    {load}\nrounds:  {}\n\n",
+            self.rounds
+        )
+    }
+
+    /// The table, with the notes below.
+    pub(crate) fn body(&self) -> String {
+        let mut grid = Grid::new(["measure", "ours", "floor", "ratio", "target", ""], "-:::--");
+        self.rows.iter().for_each(|row| grid.push(row.cells()));
+        let noted = self.rows.iter().filter(|row| !row.note.is_empty());
+        let notes: String = noted.map(|row| format!("- {}: {}\n", row.measure, row.note)).collect();
+        let (met, missed): (Vec<bool>, Vec<bool>) = self.rows.iter().filter_map(|row| row.met).partition(|met| *met);
+        format!("{grid}\n{notes}\n{} targets met, {} missed\n", met.len(), missed.len())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.head(), self.body())
     }
 }
 
@@ -176,6 +223,8 @@ mod tests {
             (Target::AtMostRatio(1.3), 1.4, 1.0, false),
             (Target::AtLeastRatio(0.4), 50.0, 100.0, true),
             (Target::AtLeastRatio(0.4), 30.0, 100.0, false),
+            (Target::TimesFaster(2.0), 1.0, 2.0, true),
+            (Target::TimesFaster(2.0), 1.1, 2.0, false),
             (Target::AboveFloor(0.5), 1.4, 1.0, true),
             (Target::AboveFloor(0.5), 1.6, 1.0, false),
             (Target::AtMost(5.0), 4.9, 0.0, true),
@@ -191,6 +240,7 @@ mod tests {
     #[test]
     fn the_table_lines_up() {
         let machine = Machine {
+            date: "2026-11-20".to_owned(),
             cpu: "c".to_owned(),
             cpus: 2,
             kernel: "6".to_owned(),

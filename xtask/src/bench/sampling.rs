@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 /// What one caller does again and again.
 pub(crate) trait Work: Send {
@@ -27,15 +27,62 @@ impl<F: FnMut() -> Result<()> + Send> Work for F {
 /// A caller: its work with its connection.
 pub(crate) type Caller = Box<dyn Work>;
 
-/// Something to be measured: makes a caller, which keeps its connection.
+/// CPU time that a case has used so far, whoever used it.
+type Processor<'a> = Box<dyn Fn() -> Result<Duration> + 'a>;
+
+/// Something to be measured: makes callers, which keep their connections.
 pub(crate) struct Case<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) caller: Box<dyn Fn() -> Result<Caller> + 'a>,
+    pub(crate) name: String,
+    /// Makes the caller of this number, from 0.
+    caller: Box<dyn Fn(usize) -> Result<Caller> + 'a>,
+    /// Callers at once.
+    callers: usize,
+    /// A turn has so many times fewer runs.
+    divisor: u32,
+    processor: Option<Processor<'a>>,
+    /// Somebody else's: when it fails, the rest goes on without it.
+    dispensable: bool,
 }
 
 impl<'a> Case<'a> {
-    pub(crate) fn new(name: &'static str, caller: impl Fn() -> Result<Caller> + 'a) -> Self {
-        Self { name, caller: Box::new(caller) }
+    pub(crate) fn new(name: impl Into<String>, caller: impl Fn() -> Result<Caller> + 'a) -> Self {
+        Self::numbered(name, move |_| caller())
+    }
+
+    /// A case whose callers differ.
+    pub(crate) fn numbered(name: impl Into<String>, caller: impl Fn(usize) -> Result<Caller> + 'a) -> Self {
+        let caller = Box::new(caller);
+        Self { name: name.into(), caller, callers: 1, divisor: 1, processor: None, dispensable: false }
+    }
+
+    pub(crate) fn callers(self, callers: usize) -> Self {
+        Self { callers, ..self }
+    }
+
+    pub(crate) fn divisor(self, divisor: u32) -> Self {
+        Self { divisor, ..self }
+    }
+
+    /// So many times fewer runs still.
+    pub(crate) fn slower(self, times: u32) -> Self {
+        let divisor = self.divisor * times;
+        Self { divisor, ..self }
+    }
+
+    pub(crate) fn processor(self, so_far: impl Fn() -> Result<Duration> + 'a) -> Self {
+        Self { processor: Some(Box::new(so_far)), ..self }
+    }
+
+    pub(crate) fn dispensable(self) -> Self {
+        Self { dispensable: true, ..self }
+    }
+
+    fn runs(&self, runs: u32) -> u32 {
+        (runs / self.divisor).max(1)
+    }
+
+    fn so_far(&self) -> Result<Duration> {
+        self.processor.as_ref().map_or(Ok(Duration::ZERO), |so_far| so_far())
     }
 }
 
@@ -46,6 +93,12 @@ pub(crate) struct Samples {
     times: Vec<f64>,
     /// Runs per second of each turn, in ascending order once all is done.
     rates: Vec<f64>,
+    /// The median of each turn, in seconds, in ascending order once all is done.
+    medians: Vec<f64>,
+    /// CPU time of all runs, in seconds.
+    processor: f64,
+    /// Why it takes part no more.
+    pub(crate) trouble: Option<String>,
 }
 
 impl fmt::Debug for Case<'_> {
@@ -77,9 +130,45 @@ impl Samples {
         quantile(&self.rates, 0.5)
     }
 
+    /// The median of the quietest turn, in seconds.
+    pub(crate) fn best(&self) -> f64 {
+        self.medians.first().copied().unwrap_or_default()
+    }
+
+    /// CPU time of one run, in seconds, on average; of a case that tells.
+    pub(crate) fn processor(&self) -> Option<f64> {
+        (self.processor > 0.0).then(|| self.processor / to_float(self.times.len()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    fn add(&mut self, times: &[Duration], took: Duration, processor: Duration) {
+        let mut times: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+        times.sort_by(f64::total_cmp);
+        self.rates.push(to_float(times.len()) / took.as_secs_f64());
+        self.medians.push(quantile(&times, 0.5));
+        self.processor += processor.as_secs_f64();
+        self.times.extend(times);
+    }
+
+    /// Passes on what a case did; notes what went wrong with one that is dispensable.
+    fn excuse<T>(&mut self, case: &Case<'_>, done: Result<T>) -> Result<Option<T>> {
+        match done {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if case.dispensable => {
+                self.trouble = Some(format!("{error:#}"));
+                Ok(None)
+            }
+            Err(error) => Err(error.context(format!("{} failed", case.name))),
+        }
+    }
+
     fn sort(&mut self) {
-        self.times.sort_by(f64::total_cmp);
-        self.rates.sort_by(f64::total_cmp);
+        for numbers in [&mut self.times, &mut self.rates, &mut self.medians] {
+            numbers.sort_by(f64::total_cmp);
+        }
     }
 }
 
@@ -95,30 +184,33 @@ fn to_float(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::MAX, f64::from)
 }
 
-/// Runs every case `runs` times by each of `callers` callers at once, then the next one, `rounds` times over. Before that each runs
-/// a few times unmeasured.
+/// Runs every case `runs` times by each of its callers at once, then the next one, `rounds` times over; each round begins with
+/// another case. Before that each runs a few times unmeasured.
 ///
 /// # Errors
 ///
-/// A case fails.
-pub(crate) fn in_turns(cases: &[Case<'_>], callers: usize, rounds: u32, runs: u32) -> Result<Vec<Samples>> {
-    let failed = |case: &Case<'_>| format!("{} failed", case.name);
-    let mut crews: Vec<Vec<Caller>> = Vec::new();
-    for case in cases {
-        let crew: Result<_> = (0..callers).map(|_| (case.caller)()).collect();
-        crews.push(crew.with_context(|| failed(case))?);
-    }
+/// A case fails that is not dispensable.
+pub(crate) fn in_turns(cases: &[Case<'_>], rounds: u32, runs: u32) -> Result<Vec<Samples>> {
     let mut all = vec![Samples::default(); cases.len()];
-    // Enough for every sandbox of the pool to have run once.
-    let warm_up = runs.min(8);
-    for (crew, case) in crews.iter_mut().zip(cases) {
-        turn(crew, warm_up).with_context(|| failed(case))?;
+    let mut crews: Vec<Vec<Caller>> = Vec::new();
+    for (case, samples) in cases.iter().zip(&mut all) {
+        let made: Result<Vec<Caller>> = (0..case.callers).map(|number| (case.caller)(number)).collect();
+        // Enough for every sandbox of the pool to have run once.
+        let warmed = made.and_then(|mut crew| turn(&mut crew, case.runs(runs).min(8)).map(|_| crew));
+        crews.push(samples.excuse(case, warmed)?.unwrap_or_default());
     }
-    for _ in 0..rounds {
-        for ((crew, case), samples) in crews.iter_mut().zip(cases).zip(&mut all) {
-            let (times, took) = turn(crew, runs).with_context(|| failed(case))?;
-            samples.rates.push(to_float(times.len()) / took.as_secs_f64());
-            samples.times.extend(times.iter().map(Duration::as_secs_f64));
+    for round in 0..rounds {
+        let first = usize::try_from(round)? % cases.len().max(1);
+        for place in (first..cases.len()).chain(0..first) {
+            let (case, crew, samples) = (&cases[place], &mut crews[place], &mut all[place]);
+            if samples.trouble.is_some() {
+                continue;
+            }
+            let before = case.so_far()?;
+            let done = turn(crew, case.runs(runs));
+            if let Some((times, took)) = samples.excuse(case, done)? {
+                samples.add(&times, took, case.so_far()?.saturating_sub(before));
+            }
         }
     }
     all.iter_mut().for_each(Samples::sort);
@@ -179,9 +271,46 @@ mod tests {
             });
             Ok(run)
         });
-        let samples = in_turns(&[case], 2, 3, 4).expect("nothing fails");
+        let samples = in_turns(&[case.callers(2)], 3, 4).expect("nothing fails");
         // Three turns and the unmeasured one, of two callers.
         assert_eq!(count.load(Ordering::Relaxed), 4 * 2 * 4);
         assert_eq!((samples[0].times.len(), samples[0].rates.len()), (24, 3));
+    }
+
+    #[test]
+    fn a_round_begins_with_another_case_each_time() {
+        let order = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let case = |name: char| {
+            let order = std::sync::Arc::clone(&order);
+            Case::new(name, move || {
+                let order = std::sync::Arc::clone(&order);
+                let run: Caller = Box::new(move || {
+                    order.lock().map_err(|_| anyhow!("poisoned"))?.push(name);
+                    Ok(())
+                });
+                Ok(run)
+            })
+        };
+        in_turns(&[case('a'), case('b'), case('c')], 4, 1).expect("nothing fails");
+        assert_eq!(*order.lock().expect("nobody panicked"), "abc".to_owned() + "abc" + "bca" + "cab" + "abc");
+    }
+
+    #[test]
+    fn only_what_is_dispensable_may_fail() {
+        let case = || Case::new("broken", || Err(anyhow!("not installed")));
+        let samples = in_turns(&[case().dispensable()], 1, 1).expect("it is dispensable");
+        assert_eq!(samples[0].trouble.as_deref(), Some("not installed"));
+        assert!(in_turns(&[case()], 1, 1).is_err());
+    }
+
+    #[test]
+    fn processor_time_is_divided_by_the_runs() {
+        let so_far = std::cell::Cell::new(0);
+        let case = Case::new("busy", || Ok(Box::new(|| Ok(())) as Caller)).processor(|| {
+            so_far.set(so_far.get() + 10);
+            Ok(Duration::from_secs(so_far.get()))
+        });
+        let samples = in_turns(&[case], 2, 5).expect("nothing fails");
+        assert!((samples[0].processor().expect("told") - 2.0).abs() < 1e-9);
     }
 }

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::http::Client;
 
-/// Making a pool of sandboxes takes far less.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Making a thousand sandboxes takes far less.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ pub(crate) fn measure(binary: &Path, scale: Scale, report: &mut Report) -> Resul
             Case::new("a request with five commands", || request(&server, SEVERAL)),
             Case::new("five plain processes", || Ok(plain(SEVERAL))),
         ];
-        let samples = in_turns(&cases, callers, scale.rounds, scale.runs)?;
+        let samples = in_turns(&cases.map(|case| case.callers(callers)), scale.rounds, scale.runs)?;
         let [one, plain_one, several, plain_several] = samples.as_slice() else { bail!("a case was lost") };
         let with = if callers == 1 { "1 caller" } else { "2 callers" };
         let alone = callers == 1;
@@ -49,7 +49,7 @@ pub(crate) fn measure(binary: &Path, scale: Scale, report: &mut Report) -> Resul
             Case::new("belljar run", || Ok(process(binary, &["run", "--", "/bin/true"]))),
             Case::new("unshare", || Ok(process(Path::new("unshare"), &UNSHARE))),
         ];
-        let samples = in_turns(&cases, callers, scale.rounds, scale.runs)?;
+        let samples = in_turns(&cases.map(|case| case.callers(callers)), scale.rounds, scale.runs)?;
         let [cold, unshare] = samples.as_slice() else { bail!("a case was lost") };
         let with = if callers == 1 { "1 caller" } else { "2 callers" };
         let target = (callers == 1).then_some(Target::AtMostRatio(1.5));
