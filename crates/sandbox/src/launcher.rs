@@ -275,8 +275,11 @@ fn answer(
     message: &[u8],
     living: &mut BTreeMap<i32, Living>,
 ) -> io::Result<()> {
-    let made = serde_json::from_slice::<(Policy, Reuse)>(message)
-        .map_err(|error| SandboxError::Policy(error.to_string()))
+    // What was cut off is not the whole, even where it could be read.
+    let whole = if message.len() > MAX_MESSAGE { Err("the message is too long".to_owned()) } else { Ok(message) };
+    let made = whole
+        .and_then(|message| serde_json::from_slice::<(Policy, Reuse)>(message).map_err(|error| error.to_string()))
+        .map_err(SandboxError::Policy)
         .and_then(|(policy, reuse)| launch.make(&policy, reuse));
     match made {
         Ok(Made { socket: sandbox, pidfd, pid, group, layers, listeners }) => {
@@ -342,7 +345,8 @@ fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) ->
 }
 
 fn receive(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut bytes = vec![0; MAX_MESSAGE];
+    // One byte more than there may be, to see that there are more.
+    let mut bytes = vec![0; MAX_MESSAGE + 1];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let parts = &mut [IoSliceMut::new(&mut bytes)];

@@ -1,6 +1,6 @@
 //! Runs attacks inside the world that was made for them, several at a time, and looks at what they left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -361,7 +361,7 @@ impl Runner<'_> {
         server.probe().context("before the attack")?;
         server.wait_for_idle()?;
         let watched = Watched { listings: server.listings(), processes: vec![server.id()], ..Watched::default() };
-        let before: Vec<_> = descriptors(&watched, server.id());
+        let before = held_by(&watched, server.id());
         let end = self.program(job, Some(&server))?;
         let verdict = judge(&job.attack.ends, &end);
         if !verdict.held() {
@@ -370,12 +370,13 @@ impl Runner<'_> {
         ensure!(server.lives(), "the server ended: {}", server.log());
         server.wait_for_idle().and_then(|()| server.probe()).context("the next request")?;
         server.wait_for_idle()?;
-        let began = Instant::now();
         // Connections end in their own time.
-        while descriptors(&watched, server.id()) != before {
+        let began = Instant::now();
+        while let more = held_by(&watched, server.id()).difference(&before).cloned().collect::<Vec<_>>()
+            && !more.is_empty()
+        {
             if began.elapsed() > Duration::from_secs(10) {
-                let after = descriptors(&watched, server.id());
-                return Ok(Verdict::Broke(format!("left in the server: {before:?} -> {after:?}")));
+                return Ok(Verdict::Broke(format!("left in the server: {}", more.join(", "))));
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -507,21 +508,16 @@ fn settled(watched: &Watched) -> Snapshot {
     before
 }
 
-/// What a server holds: files of callers by name, and how many descriptors.
-fn descriptors(watched: &Watched, pid: u32) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for directory in &watched.listings {
-        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        names.extend(entries.map(|entry| entry.path().display().to_string()));
-    }
-    // The database's journal comes and goes.
-    names.retain(|name| !name.ends_with("-wal") && !name.ends_with("-shm") && !name.ends_with("-journal"));
-    names.sort();
-    let sockets = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let sockets = sockets.filter_map(|entry| fs::read_link(entry.path()).ok());
-    let sockets = sockets.filter(|target| target.to_string_lossy().starts_with("socket:")).count();
-    names.push(format!("{sockets} sockets"));
-    names
+/// What a server holds: files of callers by name, and sockets, as many as there are.
+fn held_by(watched: &Watched, pid: u32) -> BTreeSet<String> {
+    let names = watched.listings.iter().filter(|directory| !directory.ends_with("data"));
+    let entries = names.flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten());
+    let mut held: BTreeSet<String> = entries.map(|entry| entry.path().display().to_string()).collect();
+    let targets = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let targets = targets.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let sockets = targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count();
+    held.extend((1..=sockets).map(|number| format!("socket {number}")));
+    held
 }
 
 /// Runs a command to its end, or kills its whole process group.
