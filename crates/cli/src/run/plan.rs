@@ -162,7 +162,7 @@ fn environment(variables: Vec<Variable>, caller: impl Fn(&OsStr) -> Option<OsStr
 
 fn find_rootfs(rootfs: &Rootfs) -> Result<Rootfs, PlanError> {
     match rootfs {
-        Rootfs::Host => Ok(Rootfs::Host),
+        Rootfs::Host | Rootfs::Layers(_) => Ok(rootfs.clone()),
         Rootfs::Directory(path) => match path.canonicalize() {
             Ok(found) if found.parent().is_none() => Err(PlanError::WholeHost { path: path.clone() }),
             Ok(found) if found.is_dir() => Ok(Rootfs::Directory(found)),
