@@ -15,7 +15,7 @@ use clap_complete::Shell;
 pub(crate) use config::{ConfigAction, ConfigArgs};
 pub(crate) use run::{RunArgs, TerminalChoice};
 pub(crate) use serve::{ServeArgs, Sources};
-pub(crate) use values::{Directory, InputSource, Variable};
+pub(crate) use values::{Directory, InputSource, NetworkChoice, Variable};
 
 /// Put anything you do not trust under glass
 ///

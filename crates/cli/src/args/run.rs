@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use belljar_egress::Entry;
 use belljar_sandbox::{Layer, Rootfs, Strictness, User};
 
 use crate::exit::EXIT_CODES;
@@ -18,6 +19,7 @@ Examples:
   belljar run -- python3 -c 'print(6*7)'
   belljar run --dir . -- python3 x.py
   belljar run --dir .:cow --wall-time 1m --memory 2G -- make test
+  belljar run --allow pypi.org:443 --allow files.pythonhosted.org:443 -- pip download requests
   echo hello | belljar run --json -- tr a-z A-Z";
 
 const LIMITS: &str = "Limits";
@@ -93,9 +95,18 @@ pub(crate) struct RunArgs {
     #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = variable(), help_heading = VIEW)]
     pub(crate) environment: Vec<Variable>,
 
-    /// The network: none of it, or all of the host's
-    #[arg(long = "net", value_name = "NETWORK", value_enum, default_value_t, help_heading = VIEW)]
-    pub(crate) network: NetworkChoice,
+    /// The network: none of it, what --allow names, or all of the host's [default: none, or allow with --allow]
+    #[arg(long = "net", value_name = "NETWORK", value_enum, help_heading = VIEW)]
+    pub(crate) network: Option<NetworkChoice>,
+
+    /// A host and port that may be reached, through a proxy of ours; may be repeated
+    ///
+    /// `pypi.org:443`, `'*.debian.org:80,443'` for all names below a domain, `example.org:8000-8010`. What a name stands for must be a
+    /// public address; others are reached where they are named in numbers: `10.1.2.3:5432`, `10.1.0.0/16:5432`. Names without a star
+    /// work with every program that uses TCP, the rest with those that use a proxy (`https_proxy` is set). What was refused is told at
+    /// the end.
+    #[arg(long, value_name = "HOST:PORT", help_heading = VIEW)]
+    pub(crate) allow: Vec<Entry>,
 
     /// The root directory: the host's programs, or a directory that holds a whole system
     #[arg(long, value_name = "host|dir:PATH", value_parser = rootfs(), default_value = "host", help_heading = VIEW)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use belljar_sandbox::units::{self, ByteSize, UnitError};
-use belljar_sandbox::{Access, Layer, Network, Preset, Rootfs, Strictness, User};
+use belljar_sandbox::{Access, Layer, Preset, Rootfs, Strictness, User};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -200,22 +200,14 @@ fn no_null(bytes: &[u8]) -> Result<(), ValueError> {
 }
 
 /// What of the network is reachable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NetworkChoice {
     /// Nothing but a loopback of its own
-    #[default]
     None,
+    /// What --allow names
+    Allow,
     /// Everything that the host reaches
     Host,
-}
-
-impl From<NetworkChoice> for Network {
-    fn from(choice: NetworkChoice) -> Self {
-        match choice {
-            NetworkChoice::None => Self::None,
-            NetworkChoice::Host => Self::Host,
-        }
-    }
 }
 
 /// The starting point of the policy.

@@ -2,6 +2,7 @@
 
 mod hint;
 mod input;
+mod network;
 mod plan;
 mod report;
 mod signals;
@@ -14,10 +15,13 @@ use std::io;
 use std::iter;
 use std::os::fd::AsFd;
 use std::pin::pin;
+use std::sync::Arc;
 
 use anyhow::Context;
+use belljar_egress::Connection;
 use belljar_sandbox::{Command, End, Outcome, Output, Sandbox, SandboxError, Stdin, Usage};
 use input::Typed;
+use network::Log;
 use plan::{Plan, PlanError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{stderr, stdout};
@@ -46,14 +50,16 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     };
     // One thread, because a process is cloned from this one.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let outcome = runtime.block_on(execute(&plan, terminal))?;
-    let code = tell(&plan, &outcome)?;
-    Ok(code)
+    let log = Arc::new(Log::default());
+    let outcome = runtime.block_on(execute(&plan, terminal, &log));
+    // A name that is still being resolved keeps nobody waiting.
+    runtime.shutdown_background();
+    tell(&plan, &outcome?, &log.take())
 }
 
 /// Makes the sandbox, runs the command in it, and has it gone again. A sandbox that cannot be made is an outcome too, so that a
 /// caller who wants JSON always gets some.
-async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
+async fn execute(plan: &Plan, with_terminal: bool, log: &Arc<Log>) -> Result<Outcome, Failure> {
     // From here on a signal is for the command, even one that comes while there is none yet.
     let mut signals = Signals::listen().context("cannot wait for signals")?;
     let mut command = Command::new(&plan.argv);
@@ -76,11 +82,19 @@ async fn execute(plan: &Plan, with_terminal: bool) -> Result<Outcome, Failure> {
     let terminal = terminal.map(Terminal::connect).transpose().context("cannot connect the terminal")?;
     typed.map(Typed::pass_on).transpose().context("cannot pass on what is typed")?;
     let signaller = sandbox.signaller().context("cannot pass signals on")?;
+    let gate = network::open(plan.rules.as_ref(), &sandbox, log).context("cannot serve the command's network")?;
     let outcome = {
+        let mut bridge = pin!(async {
+            match &gate {
+                Some(gate) => gate.serve().await,
+                None => std::future::pending().await,
+            }
+        });
         let mut end = pin!(sandbox.run(command));
         loop {
             tokio::select! {
                 outcome = &mut end => break outcome.unwrap_or_else(|error| no_sandbox(&error)),
+                never = &mut bridge => match never {},
                 signal = signals.next() => {
                     if let Some(terminal) = &terminal {
                         terminal.notice(signal);
@@ -144,10 +158,21 @@ fn no_sandbox(error: &SandboxError) -> Outcome {
     }
 }
 
+/// What `--json` prints.
+#[derive(Debug, serde::Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    /// Only with an allow-list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<&'a [Connection]>,
+}
+
 /// Tells the caller how it ended, and finds the exit code.
-fn tell(plan: &Plan, outcome: &Outcome) -> Result<ExitCode, Failure> {
+fn tell(plan: &Plan, outcome: &Outcome, connections: &[Connection]) -> Result<ExitCode, Failure> {
     if plan.json {
-        let mut text = serde_json::to_vec(outcome).context("cannot write the outcome as JSON")?;
+        let told = Told { outcome, connections: plan.rules.is_some().then_some(connections) };
+        let mut text = serde_json::to_vec(&told).context("cannot write the outcome as JSON")?;
         text.push(b'\n');
         print(text)?;
     }
@@ -156,7 +181,8 @@ fn tell(plan: &Plan, outcome: &Outcome) -> Result<ExitCode, Failure> {
     }
     let program = plan.argv.first().cloned().unwrap_or_default();
     let warnings = report::warnings(&outcome.layers, &plan.asked_for);
-    for line in warnings.into_iter().chain(report::lines(outcome, &plan.policy.limits, &program)) {
+    let refusals = network::lines(connections);
+    for line in warnings.into_iter().chain(refusals).chain(report::lines(outcome, &plan.policy.limits, &program)) {
         say(line);
     }
     if may_miss_a_file(outcome) {

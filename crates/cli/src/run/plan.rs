@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use belljar_egress::{Rules, TooManyDoors};
 use belljar_sandbox::{Layer, Limit, Limits, Mount, Policy, Rootfs, Strictness};
 
+use super::network;
 use crate::args::{Directory, InputSource, RunArgs, TerminalChoice, Variable};
 
 /// Why arguments cannot be carried out, although each of them can be understood.
@@ -37,6 +40,10 @@ pub(crate) enum PlanError {
     WholeHost { path: PathBuf },
     #[error("--workdir {} is not an absolute path", path.display())]
     RelativeWorkDirectory { path: PathBuf },
+    #[error("--allow is for --net allow; with --net {network} it means nothing")]
+    AllowWithout { network: &'static str },
+    #[error("--allow: {0}")]
+    Allow(#[from] TooManyDoors),
 }
 
 /// A call of `belljar run`, understood.
@@ -54,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) input: InputSource,
     /// Whether it gets a terminal.
     pub(crate) terminal: TerminalChoice,
+    /// What of the network it may reach, where that is neither nothing nor everything.
+    pub(crate) rules: Option<Arc<Rules>>,
     /// Limits that the caller asked for by name.
     pub(crate) asked_for: Vec<Limit>,
     /// Layers that the caller switched off by name.
@@ -78,7 +87,7 @@ impl Plan {
         let terminal = args.terminal();
         let mut policy = Policy::preset(args.preset.into());
         policy.layers.extend(args.layers.iter().copied());
-        policy.network = args.network.into();
+        let rules = network::choose(args.network, &args.allow, &mut policy)?;
         policy.limits = limits(&args, policy.limits);
         let asked_for = asked_for(&args);
         // By what holds in the end: an option given later replaces an earlier one.
@@ -110,6 +119,7 @@ impl Plan {
             directory: start,
             input: args.stdin,
             terminal,
+            rules,
             asked_for,
             switched_off,
             json: args.json,
@@ -301,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_said() {
-        let cases: [(&[&str], &str); 7] = [
+        let cases: [(&[&str], &str); 10] = [
             (&["--dir", "/no/such/place"], "--dir /no/such/place"),
             (&["--dir", "/"], "--dir /: the whole root directory cannot be shown; name a directory below it"),
             (
@@ -315,6 +325,18 @@ mod tests {
                 "--rootfs dir:/usr/..: that is the root directory of this machine; its programs alone are --rootfs host",
             ),
             (&["--workdir", "here"], "--workdir here is not an absolute path"),
+            (
+                &["--net", "host", "--allow", "pypi.org:443"],
+                "--allow is for --net allow; with --net host it means nothing",
+            ),
+            (
+                &["--net", "none", "--allow", "pypi.org:443"],
+                "--allow is for --net allow; with --net none it means nothing",
+            ),
+            (
+                &["--allow", "pypi.org:1-1000"],
+                "--allow: the list names 1000 pairs of a host without a star and a port; 126 can be shown in a sandbox: write fewer ports, or *.DOMAIN",
+            ),
         ];
         for (arguments, message) in cases {
             let error = plan_in(Path::new("/"), arguments).expect_err("no plan");
