@@ -144,7 +144,8 @@ impl Samples {
         self.times.is_empty()
     }
 
-    fn add(&mut self, times: &[Duration], took: Duration, processor: Duration) {
+    /// Adds a turn.
+    pub(crate) fn add(&mut self, times: &[Duration], took: Duration, processor: Duration) {
         let mut times: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
         times.sort_by(f64::total_cmp);
         self.rates.push(to_float(times.len()) / took.as_secs_f64());
@@ -165,7 +166,8 @@ impl Samples {
         }
     }
 
-    fn sort(&mut self) {
+    /// Has to be done before anything is asked for.
+    pub(crate) fn sort(&mut self) {
         for numbers in [&mut self.times, &mut self.rates, &mut self.medians] {
             numbers.sort_by(f64::total_cmp);
         }

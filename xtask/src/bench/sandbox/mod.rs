@@ -1,9 +1,11 @@
 //! `cargo xtask bench sandbox`: our latency, throughput and CPU time beside the machine's own floor and every other sandbox that is
 //! installed, all in turns in one run; then the rows that each have something that is wanted.
 
+mod busy;
 mod cases;
 mod idle;
 mod judge;
+mod path;
 mod peers;
 mod runs;
 
@@ -44,7 +46,7 @@ pub(crate) struct SandboxArguments {
     #[arg(long)]
     json: bool,
 
-    /// Only parts whose name contains this: runs, idle, limits
+    /// Only parts whose name contains this: runs, busy, path, idle, limits
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 
@@ -72,7 +74,13 @@ struct Results {
 /// A part of the bench.
 type Part = fn(&Path, Scale, &mut Results) -> Result<()>;
 
-const PARTS: [(&str, Part); 3] = [("runs", runs::measure), ("idle", idle::measure), ("limits", limits)];
+const PARTS: [(&str, Part); 5] = [
+    ("runs", runs::measure),
+    ("busy", busy::measure),
+    ("path", path::measure),
+    ("idle", idle::measure),
+    ("limits", limits),
+];
 
 /// Does what the arguments say.
 ///
