@@ -43,7 +43,10 @@ static int attempt(int flags) {
             return 99;
         }
     }
-    return made ? printf("broke: a namespace was made\n"), 99 : 0;
+    if (!made) return 0;
+    printf("broke: a namespace was made\n");
+    fflush(stdout);
+    return 99;
 }
 
 int main(void) {
