@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::test(&arguments),
         Task::Ci => ci::ci(),
         Task::Attack(arguments) => attack::attack(&arguments),
-        Task::Bench(arguments) => bench::bench(&arguments).map(|()| true),
+        Task::Bench(arguments) => bench::bench(&arguments),
         Task::Docs => docs::regenerate().map(|()| true),
     };
     finish(done)

@@ -83,12 +83,29 @@ impl Client {
     ///
     /// As [`Client::execute`].
     pub(crate) fn post(&mut self, path: &str, content_type: &str, body: &str) -> Result<Value> {
+        self.send_body(path, content_type, body)?;
+        self.answer()
+    }
+
+    /// Sends a body of this type: status and body of whatever is answered.
+    ///
+    /// # Errors
+    ///
+    /// No answer comes.
+    pub(crate) fn exchange(&mut self, path: &str, content_type: &str, body: &str) -> Result<(u16, Vec<u8>)> {
+        self.send_body(path, content_type, body)?;
+        let (status, length) = self.head()?;
+        let mut body = Vec::new();
+        self.body(length, &mut body)?;
+        Ok((status, body))
+    }
+
+    fn send_body(&mut self, path: &str, content_type: &str, body: &str) -> Result<()> {
         let (host, length) = (&self.host, body.len());
         self.send(&format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: \
              {length}\r\n\r\n{body}"
-        ))?;
-        self.answer()
+        ))
     }
 
     /// Executes a configuration with an uploaded archive, which is passed on as it is read.

@@ -4,15 +4,17 @@
 //! better than times, because what is compared is run in turns.
 
 mod archive;
-mod http;
+mod endurance;
+pub(crate) mod holdings;
+pub(crate) mod http;
 mod limits;
 mod machine;
 mod memory;
-mod processes;
-mod report;
+pub(crate) mod processes;
+pub(crate) mod report;
 mod sampling;
 mod sandbox;
-mod server;
+pub(crate) mod server;
 mod spawn;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +37,7 @@ pub(crate) struct BenchArguments {
 enum Action {
     Run(RunArguments),
     Sandbox(sandbox::SandboxArguments),
+    Endurance(endurance::EnduranceArguments),
     /// Take up exactly so many bytes of memory, and end: measured by the bench itself
     #[command(hide = true)]
     Occupy {
@@ -104,18 +107,19 @@ const PARTS: [(&str, Part); 4] = [
     ("limits", limits::measure),
 ];
 
-/// Does what the arguments say.
+/// Does what the arguments say, and tells whether what was checked holds.
 ///
 /// # Errors
 ///
 /// The program cannot be built, or something that is measured does not work.
-pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
+pub(crate) fn bench(arguments: &BenchArguments) -> Result<bool> {
     match &arguments.action {
-        Action::Run(arguments) => run(arguments),
-        Action::Sandbox(arguments) => sandbox::sandbox(arguments),
+        Action::Run(arguments) => run(arguments).map(|()| true),
+        Action::Sandbox(arguments) => sandbox::sandbox(arguments).map(|()| true),
+        Action::Endurance(arguments) => endurance::endurance(arguments),
         Action::Occupy { bytes } => {
             limits::occupy(*bytes);
-            Ok(())
+            Ok(true)
         }
     }
 }
@@ -137,7 +141,7 @@ fn run(arguments: &RunArguments) -> Result<()> {
 }
 
 /// The program that was named, or else one that is built.
-fn binary_of(named: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn binary_of(named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(binary) => binary.canonicalize().with_context(|| format!("cannot find {}", binary.display())),
         None => build(),

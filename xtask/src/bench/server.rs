@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Server {
@@ -50,7 +50,7 @@ impl Server {
             BufReader::new(output).read_line(&mut line).context("cannot read what the server says")?;
         }
         // From here on it is stopped whatever happens.
-        let mut server = Self { process, address: SocketAddr::from(([127, 0, 0, 1], 0)), _data: data };
+        let mut server = Self { process, address: SocketAddr::from(([127, 0, 0, 1], 0)), data };
         let address =
             line.split_whitespace().find_map(|word| word.strip_prefix("http://")?.trim_end_matches(';').parse().ok());
         let Some(address) = address else {
@@ -69,6 +69,11 @@ impl Server {
     /// It is gone.
     pub(crate) fn connect(&self) -> Result<Client> {
         Client::connect(self.address)
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.path().join("data")
     }
 
     /// Its process.

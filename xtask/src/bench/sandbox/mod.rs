@@ -8,6 +8,7 @@ mod judge;
 mod path;
 mod peers;
 mod runs;
+mod scale;
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ pub(crate) struct SandboxArguments {
     #[arg(long)]
     json: bool,
 
-    /// Only parts whose name contains this: runs, busy, path, idle, limits
+    /// Only parts whose name contains this: runs, busy, path, idle, scale, limits
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 
@@ -74,11 +75,12 @@ struct Results {
 /// A part of the bench.
 type Part = fn(&Path, Scale, &mut Results) -> Result<()>;
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("runs", runs::measure),
     ("busy", busy::measure),
     ("path", path::measure),
     ("idle", idle::measure),
+    ("scale", scale::measure),
     ("limits", limits),
 ];
 
