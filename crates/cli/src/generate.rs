@@ -52,7 +52,21 @@ mod tests {
 
     #[test]
     fn help_is_as_it_was() {
-        for path in ["", "run", "serve", "doctor", "config", "config show", "config check"] {
+        let paths = [
+            "",
+            "run",
+            "serve",
+            "image",
+            "image import",
+            "image list",
+            "image show",
+            "image remove",
+            "doctor",
+            "config",
+            "config show",
+            "config check",
+        ];
+        for path in paths {
             let mut command = Cli::command().term_width(100);
             command.build();
             let part = path

@@ -6,6 +6,7 @@ mod doctor;
 mod exit;
 mod failure;
 mod generate;
+mod image;
 #[cfg(test)]
 mod reference;
 mod run;
@@ -44,6 +45,7 @@ fn perform(action: Action) -> Result<ExitCode, Failure> {
         Action::Run(args) => run::run(*args),
         Action::Doctor(args) => doctor::examine(&args),
         Action::Serve(args) => serve::serve(&args),
+        Action::Image(args) => image::manage(&args.action),
     }
 }
 

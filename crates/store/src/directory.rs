@@ -15,9 +15,9 @@ use crate::{StoreError, durable};
 /// First word of the lock file: what is ours.
 const MARK: &str = "belljar";
 const LIBRARIES: &str = "libraries";
-/// Entries of a directory that counts as empty: what `mkfs.ext4` puts into a new file system, and what operators may fill
-/// before the first start.
-const HARMLESS: [&str; 2] = ["lost+found", LIBRARIES];
+/// Entries of a directory that counts as empty: what `mkfs.ext4` puts into a new file system, and what operators may fill, by hand
+/// or with `belljar image`, before the first start.
+const HARMLESS: [&str; 3] = ["lost+found", LIBRARIES, "images"];
 
 /// A directory that this process alone uses, until the last copy of this value, and of what was opened in it, is dropped.
 ///
@@ -28,6 +28,7 @@ const HARMLESS: [&str; 2] = ["lost+found", LIBRARIES];
 /// | `blobs/` | files named by the SHA-256 of what is in them |
 /// | `spool/` | bytes of requests in flight; emptied when the directory is opened |
 /// | `libraries/` | what operators install for programs to use |
+/// | `images/` | root directories; not ours, and with a lock of its own |
 #[derive(Debug, Clone)]
 pub struct DataDirectory {
     path: Arc<PathBuf>,

@@ -1,6 +1,7 @@
 //! The command line as typed. What it means is decided where it is used: [`crate::run`], [`crate::serve`], [`crate::config`].
 
 mod config;
+mod image;
 mod run;
 mod serve;
 mod values;
@@ -13,6 +14,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use config::{ConfigAction, ConfigArgs};
+pub(crate) use image::{ImageAction, ImageArgs, ImportArgs, ImportOptionArgs, ListArgs, Place, RemoveArgs, ShowArgs};
 pub(crate) use run::{RunArgs, TerminalChoice};
 pub(crate) use serve::{ServeArgs, Sources};
 pub(crate) use values::{Directory, InputSource, NetworkChoice, Variable};
@@ -34,6 +36,7 @@ pub(crate) struct Cli {
 pub(crate) enum Action {
     Run(Box<RunArgs>),
     Serve(ServeArgs),
+    Image(ImageArgs),
     Doctor(DoctorArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use belljar_egress::Entry;
-use belljar_sandbox::{Layer, Rootfs, Strictness, User};
+use belljar_image::RootfsChoice;
+use belljar_sandbox::{Layer, Strictness, User};
 
 use crate::exit::EXIT_CODES;
 
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   belljar run -- python3 -c 'print(6*7)'
   belljar run --dir . -- python3 x.py
+  belljar run --rootfs image:debian -- python3 -V
   belljar run --dir .:cow --wall-time 1m --memory 2G -- make test
   belljar run --allow pypi.org:443 --allow files.pythonhosted.org:443 -- pip download requests
   echo hello | belljar run --json -- tr a-z A-Z";
@@ -36,8 +38,9 @@ const STREAMS: &str = "Input and output";
 pub(crate) struct RunArgs {
     /// The program and its arguments
     ///
-    /// A name without a slash is looked up in the PATH inside the sandbox.
-    #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true)]
+    /// A name without a slash is looked up in the PATH inside the sandbox. An image may have an entry point, which comes before them,
+    /// and a command for when there are none.
+    #[arg(value_name = "PROGRAM", required_unless_present = "rootfs", trailing_var_arg = true)]
     pub(crate) command: Vec<OsString>,
 
     /// Time that may pass, such as 500ms, 1s, 2m [default: 10s]
@@ -108,9 +111,16 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "HOST:PORT", help_heading = VIEW)]
     pub(crate) allow: Vec<Entry>,
 
-    /// The root directory: the host's programs, or a directory that holds a whole system
-    #[arg(long, value_name = "host|dir:PATH", value_parser = rootfs(), default_value = "host", help_heading = VIEW)]
-    pub(crate) rootfs: Rootfs,
+    /// The root directory: the host's programs, a directory that holds a whole system, or an image
+    ///
+    /// An image also sets environment variables, the user, the directory to start in and the command, unless other options do. See
+    /// `belljar image`.
+    #[arg(long, value_name = "host|dir:PATH|image:NAME", value_parser = rootfs(), default_value = "host", help_heading = VIEW)]
+    pub(crate) rootfs: RootfsChoice,
+
+    /// Data directory that the image is in [default: as belljar serve]
+    #[arg(long, value_name = "DIR", help_heading = VIEW)]
+    pub(crate) data_dir: Option<PathBuf>,
 
     /// The user inside the sandbox: root or numbers [default: 1000:1000]
     #[arg(long, value_name = "root|UID[:GID]", value_parser = parse_user, help_heading = VIEW)]

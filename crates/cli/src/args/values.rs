@@ -5,8 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use belljar_image::{InvalidRootfs, RootfsChoice};
 use belljar_sandbox::units::{self, ByteSize, UnitError};
-use belljar_sandbox::{Access, Layer, Preset, Rootfs, Strictness, User};
+use belljar_sandbox::{Access, Layer, Preset, Strictness, User};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -21,8 +22,6 @@ pub(crate) enum ValueError {
     EmptyName,
     #[error("a null byte cannot be part of it")]
     NullByte,
-    #[error("expected 'host' or 'dir:PATH'")]
-    UnknownRootfs,
     #[error("expected 'root', UID or UID:GID, with numbers from 0 to 65535")]
     UnknownUser,
     #[error("expected LAYER=required, LAYER=best-effort or LAYER=off")]
@@ -33,6 +32,8 @@ pub(crate) enum ValueError {
     NoSetting,
     #[error(transparent)]
     Units(#[from] UnitError),
+    #[error(transparent)]
+    Rootfs(#[from] InvalidRootfs),
     #[error("a limit of nothing lets nothing run")]
     Zero,
 }
@@ -113,16 +114,9 @@ fn parse_input(text: &OsStr) -> Result<InputSource, ValueError> {
     }
 }
 
-/// `host` or `dir:PATH`.
-fn parse_rootfs(text: &OsStr) -> Result<Rootfs, ValueError> {
-    let bytes = text.as_bytes();
-    no_null(bytes)?;
-    match bytes.strip_prefix(b"dir:") {
-        Some(b"") => Err(ValueError::EmptyPath),
-        Some(path) => Ok(Rootfs::Directory(PathBuf::from(OsStr::from_bytes(path)))),
-        None if bytes == b"host" => Ok(Rootfs::Host),
-        None => Err(ValueError::UnknownRootfs),
-    }
+/// `host`, `dir:PATH` or `image:NAME`.
+fn parse_rootfs(text: &OsStr) -> Result<RootfsChoice, ValueError> {
+    Ok(RootfsChoice::parse(text)?)
 }
 
 /// `root`, `UID` or `UID:GID`; the group is the user's number when absent.
@@ -190,8 +184,8 @@ pub(crate) fn input() -> impl TypedValueParser<Value = InputSource> {
     OsStringValueParser::new().try_map(|text| parse_input(&text))
 }
 
-/// clap's parser of [`Rootfs`].
-pub(crate) fn rootfs() -> impl TypedValueParser<Value = Rootfs> {
+/// clap's parser of [`RootfsChoice`].
+pub(crate) fn rootfs() -> impl TypedValueParser<Value = RootfsChoice> {
     OsStringValueParser::new().try_map(|text| parse_rootfs(&text))
 }
 
@@ -310,10 +304,9 @@ mod tests {
 
     #[test]
     fn root_filesystems_and_input() {
-        assert_eq!(parse_rootfs(OsStr::new("host")), Ok(Rootfs::Host));
-        assert_eq!(parse_rootfs(OsStr::new("dir:/srv/root")), Ok(Rootfs::Directory("/srv/root".into())));
-        assert_eq!(parse_rootfs(OsStr::new("dir:")), Err(ValueError::EmptyPath));
-        assert_eq!(parse_rootfs(OsStr::new("/srv/root")), Err(ValueError::UnknownRootfs));
+        assert_eq!(parse_rootfs(OsStr::new("host")), Ok(RootfsChoice::Host));
+        assert_eq!(parse_rootfs(OsStr::new("dir:/srv/root")), Ok(RootfsChoice::Directory("/srv/root".into())));
+        assert_eq!(parse_rootfs(OsStr::new("/srv/root")), Err(ValueError::Rootfs(InvalidRootfs::Unknown)));
         assert_eq!(parse_input(OsStr::new("-")), Ok(InputSource::Caller));
         assert_eq!(parse_input(OsStr::new("./-")), Ok(InputSource::File("./-".into())));
         assert_eq!(parse_input(OsStr::new("")), Err(ValueError::EmptyPath));

@@ -69,12 +69,10 @@ fn is_visible(policy: &Policy, path: &Path) -> bool {
     let path = resolved(path);
     let of_sandbox = PRIVATE.iter().any(|private| path.starts_with(private));
     let by_rootfs = match &policy.rootfs {
-        Rootfs::Host => HOST_VIEW.iter().any(|shown| path.starts_with(shown)),
+        // What programs an image has is not known, and the host's are no help to it.
+        Rootfs::Host | Rootfs::Layers(_) => HOST_VIEW.iter().any(|shown| path.starts_with(shown)),
         // Whatever is there under this name is the rootfs's own.
         Rootfs::Directory(root) => path.strip_prefix("/").is_ok_and(|rest| root.join(rest).exists()),
-        Rootfs::Layers(layers) => {
-            path.strip_prefix("/").is_ok_and(|rest| layers.iter().any(|layer| layer.join(rest).exists()))
-        }
     };
     let by_mount = policy.mounts.iter().any(|mount| path.starts_with(&mount.source) || path.starts_with(&mount.target));
     of_sandbox || by_rootfs || by_mount

@@ -1,6 +1,7 @@
 //! `belljar run`: one command in a new sandbox.
 
 mod hint;
+mod image;
 mod input;
 mod network;
 mod plan;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use belljar_egress::Connection;
+use belljar_image::RootfsChoice;
 use belljar_sandbox::{Command, End, Outcome, Output, Sandbox, SandboxError, Stdin, Usage};
 use input::Typed;
 use network::Log;
@@ -31,6 +33,7 @@ use terminal::Terminal;
 use crate::args::{InputSource, RunArgs, TerminalChoice};
 use crate::exit::{ExitCode, limit_behind};
 use crate::failure::{Failure, advise, print, say};
+use crate::image::images_for_run;
 
 /// Runs the command that the arguments describe, to its end.
 ///
@@ -39,7 +42,14 @@ use crate::failure::{Failure, advise, print, say};
 /// The arguments cannot be carried out, or no sandbox can be made. What the command does is no error.
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let directory = env::current_dir().map_err(PlanError::CurrentDirectory).map_err(Failure::usage)?;
-    let plan = Plan::new(args, directory, |name| env::var_os(name)).map_err(Failure::usage)?;
+    let image = match &args.rootfs {
+        RootfsChoice::Image(name) => {
+            let images = images_for_run(args.data_dir.as_ref())?;
+            Some(images.open(name).map_err(crate::image::failure)?)
+        }
+        RootfsChoice::Host | RootfsChoice::Directory(_) => None,
+    };
+    let plan = Plan::new(args, image, directory, |name| env::var_os(name)).map_err(Failure::usage)?;
     for layer in &plan.switched_off {
         say(format_args!("warning: the layer '{}' is switched off (--layer)", layer.name()));
     }

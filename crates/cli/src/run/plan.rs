@@ -7,9 +7,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use belljar_egress::{Rules, TooManyDoors};
-use belljar_sandbox::{Layer, Limit, Limits, Mount, Policy, Rootfs, Strictness};
+use belljar_image::{ImageError, OpenImage, RootfsChoice};
+use belljar_sandbox::{Access, Layer, Limit, Limits, Mount, Policy, Rootfs, Strictness};
 
-use super::network;
+use super::{image, network};
 use crate::args::{Directory, InputSource, RunArgs, TerminalChoice, Variable};
 
 /// Why arguments cannot be carried out, although each of them can be understood.
@@ -38,6 +39,12 @@ pub(crate) enum PlanError {
         path.display()
     )]
     WholeHost { path: PathBuf },
+    #[error("there is no program to run: name one, or an image that has a command of its own")]
+    NoProgram,
+    #[error("--dir {}:cow: only a directory can be copied on write; show a file with :ro or :rw", path.display())]
+    CopiedFile { path: PathBuf },
+    #[error(transparent)]
+    Image(#[from] ImageError),
     #[error("--workdir {} is not an absolute path", path.display())]
     RelativeWorkDirectory { path: PathBuf },
     #[error("--allow is for --net allow; with --net {network} it means nothing")]
@@ -71,16 +78,20 @@ pub(crate) struct Plan {
     pub(crate) json: bool,
     /// The caller's current directory: what relative names mean, and which of them a hint can be given about.
     pub(crate) caller_directory: PathBuf,
+    /// Keeps the layers of the image from being removed.
+    _image: Option<OpenImage>,
 }
 
 impl Plan {
-    /// Understands the arguments of a caller who is in `directory` and has the variables that `variable` looks up.
+    /// Understands the arguments of a caller who is in `directory` and has the variables that `variable` looks up. `image` is the one
+    /// that they name.
     ///
     /// # Errors
     ///
     /// A directory that is to be shown, or the root directory, is not there or cannot be shown.
     pub(crate) fn new(
         args: RunArgs,
+        image: Option<OpenImage>,
         directory: PathBuf,
         variable: impl Fn(&OsStr) -> Option<OsString>,
     ) -> Result<Self, PlanError> {
@@ -93,8 +104,12 @@ impl Plan {
         // By what holds in the end: an option given later replaces an earlier one.
         let named = args.layers.iter().map(|(layer, _)| *layer).collect::<BTreeSet<_>>();
         let switched_off = named.into_iter().filter(|layer| policy.strictness(*layer) == Strictness::Off).collect();
-        policy.rootfs = find_rootfs(&args.rootfs)?;
-        if let Some(user) = args.user {
+        policy.rootfs = find_rootfs(&args.rootfs, image.as_ref())?;
+        let config = image.as_ref().map(|image| &image.image().config);
+        if let Some(config) = config {
+            image::environment(&mut policy, config);
+        }
+        if let Some(user) = image::user(args.user, config)? {
             policy.user = user;
             if user.uid == 0 {
                 for name in ["USER", "LOGNAME"] {
@@ -108,13 +123,13 @@ impl Plan {
                 return Err(PlanError::RelativeWorkDirectory { path });
             }
             Some(path) => Some(path),
-            None => start_directory(&policy.mounts, &directory),
+            None => start_directory(&policy.mounts, &directory).or_else(|| image::directory(config)),
         };
         // A parent must be mounted before what is below it, in whatever order they were named.
         policy.mounts.sort_by_key(|mount| mount.target.components().count());
         Ok(Self {
             policy,
-            argv: args.command,
+            argv: image::command(args.command, config)?,
             environment: environment(args.environment, variable),
             directory: start,
             input: args.stdin,
@@ -124,6 +139,7 @@ impl Plan {
             switched_off,
             json: args.json,
             caller_directory: directory,
+            _image: image,
         })
     }
 }
@@ -170,10 +186,14 @@ fn environment(variables: Vec<Variable>, caller: impl Fn(&OsStr) -> Option<OsStr
         .collect()
 }
 
-fn find_rootfs(rootfs: &Rootfs) -> Result<Rootfs, PlanError> {
+fn find_rootfs(rootfs: &RootfsChoice, image: Option<&OpenImage>) -> Result<Rootfs, PlanError> {
     match rootfs {
-        Rootfs::Host | Rootfs::Layers(_) => Ok(rootfs.clone()),
-        Rootfs::Directory(path) => match path.canonicalize() {
+        RootfsChoice::Host => Ok(Rootfs::Host),
+        RootfsChoice::Image(name) => match image {
+            Some(image) => Ok(image.rootfs()),
+            None => Err(ImageError::Unknown { name: name.clone(), known: Vec::new() }.into()),
+        },
+        RootfsChoice::Directory(path) => match path.canonicalize() {
             Ok(found) if found.parent().is_none() => Err(PlanError::WholeHost { path: path.clone() }),
             Ok(found) if found.is_dir() => Ok(Rootfs::Directory(found)),
             Ok(_) => Err(PlanError::Rootfs { path: path.clone(), source: io::ErrorKind::NotADirectory.into() }),
@@ -196,6 +216,9 @@ fn mounts(directories: &[Directory]) -> Result<Vec<Mount>, PlanError> {
         };
         if source.parent().is_none() || target.parent().is_none() {
             return Err(PlanError::RootDirectory { path: path.clone() });
+        }
+        if *access == Access::CopyOnWrite && !source.is_dir() {
+            return Err(PlanError::CopiedFile { path: path.clone() });
         }
         if let Some(same) = mounts.iter().position(|mount| mount.target == target) {
             return Err(PlanError::SameTarget {
@@ -226,7 +249,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use belljar_sandbox::Access;
     use clap::Parser;
 
     use super::*;
@@ -238,7 +260,7 @@ mod tests {
             panic!("arguments that parse: {arguments:?}");
         };
         let variable = |name: &OsStr| (name == "EDITOR").then(|| OsString::from("ed"));
-        Plan::new(*args, directory.to_owned(), variable)
+        Plan::new(*args, None, directory.to_owned(), variable)
     }
 
     fn plan(arguments: &[&str]) -> Plan {
@@ -311,7 +333,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_said() {
-        let cases: [(&[&str], &str); 10] = [
+        let cases: [(&[&str], &str); 11] = [
+            (
+                &["--dir", "/etc/passwd:cow"],
+                "--dir /etc/passwd:cow: only a directory can be copied on write; show a file with :ro or :rw",
+            ),
             (&["--dir", "/no/such/place"], "--dir /no/such/place"),
             (&["--dir", "/"], "--dir /: the whole root directory cannot be shown; name a directory below it"),
             (

@@ -4,6 +4,7 @@
 
 mod commands;
 mod directories;
+mod image;
 mod limits;
 mod run;
 mod serve;

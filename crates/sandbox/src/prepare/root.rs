@@ -21,6 +21,8 @@ const PLAIN: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOU
 const DEVICE: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
 /// The place inside where a policy's mounts wait until a run puts them where they belong. Covered by then.
 pub(super) const WAITING: &str = "tmp";
+/// A directory that every host has, and that is no longer needed when a root directory is put together.
+const ASIDE: &str = "/dev";
 
 /// A tree of the host that the owner opens, because the sandbox's own processes could not read their way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,7 +212,10 @@ impl Root {
         let options = [("mode", "0755".to_owned()), ("size", "1m".to_owned()), ("nr_inodes", "2048".to_owned())];
         let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         steps.file_system((Layer::MountNamespace, true), "tmpfs", &options, attributes, slot::ROOT)?;
-        steps.root(Step::Attach { tree: slot::ROOT, at: Slot::CURRENT, path: text("/")? });
+        // Directly on the host's root, and nothing else there: letting go of that lets go of what is topmost on it. Under layers
+        // this is not the root yet.
+        let place = if sources.trees.iter().any(|tree| tree.layer) { ASIDE } else { "/" };
+        steps.root(Step::Attach { tree: slot::ROOT, at: Slot::CURRENT, path: text(place)? });
 
         let mut tree = Directories { steps, made: BTreeSet::new() };
         for directory in

@@ -128,8 +128,9 @@ pub(super) fn world(policy: &Policy, reuse: Reuse) -> Result<Vec<Entry<CString>>
     }
     if policy.root_is_writable() {
         write_elsewhere(&mut steps)?;
+    } else {
+        steps.root(Step::Attach { tree: slot::LAYER, at: Slot::CURRENT, path: text(format!("/{WAITING}"))? });
     }
-    steps.root(Step::Attach { tree: slot::LAYER, at: Slot::CURRENT, path: text(format!("/{WAITING}"))? });
     let mut show = |name: &str, target: &Path| {
         let path = text(format!("/{WAITING}/{name}"))?;
         steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive: false, into: slot::TREE });
@@ -171,6 +172,8 @@ fn write_elsewhere(steps: &mut Steps) -> Result<(), SandboxError> {
         steps.root(Step::CloneTree { at: Slot::CURRENT, path, recursive: true, into: slot::TREE });
         steps.root(Step::Attach { tree: slot::TREE, at: slot::ROOT, path: text(name)? });
     }
+    // Out of the former root directory before that is let go.
+    steps.root(Step::Attach { tree: slot::LAYER, at: slot::ROOT, path: text(WAITING)? });
     steps.root(Step::EnterRoot(slot::ROOT));
     Ok(())
 }
