@@ -21,5 +21,5 @@ pub use libraries::{Libraries, LibraryUpdate};
 pub use member::{Member, MemberContent};
 pub use request::{Command, Request};
 pub use response::{Execution, Response, ResultFile, TimeLimit};
-pub use service::Service;
+pub use service::{Preparation, Service};
 pub use settings::Settings;

@@ -1,12 +1,13 @@
 //! The job "run": sandboxes, saved environments and facts, behind one handle.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use belljar_sandbox::agent::Refusal;
-use belljar_sandbox::{AgentError, Launcher, Pool, PoolSettings, PoolStatus, Sandbox, TakeError};
+use belljar_sandbox::privileges::{Charter, Grant};
+use belljar_sandbox::{AgentError, Launcher, Network, Policy, Pool, PoolSettings, PoolStatus, Sandbox, TakeError};
 use belljar_store::{DataDirectory, Environment, EnvironmentId, Environments, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,21 +43,79 @@ pub(crate) struct Inner {
     stopping: CancellationToken,
 }
 
+/// What a service will be, decided before it begins: so that who gives up privileges in between can do so knowing what is needed.
+#[derive(Debug)]
+pub struct Preparation {
+    settings: Settings,
+    libraries: PathBuf,
+    machine: Machine,
+    cpus: u32,
+    policy: Policy,
+}
+
+impl Preparation {
+    /// All that the service will ask of its launcher.
+    #[must_use]
+    pub fn charter(&self) -> Charter {
+        let grant = Grant { policy: self.policy.clone(), reuse: self.settings.sandbox.reuse };
+        // While one is made in the place of another, that one may still be ending.
+        Charter { grants: vec![grant], sandboxes: self.settings.pool_size.saturating_mul(2).saturating_add(16) }
+    }
+
+    /// The directory shown at `/utils/libs`.
+    #[must_use]
+    pub fn libraries(&self) -> &Path {
+        &self.libraries
+    }
+
+    /// Whether the service executes programs of the host itself: git, for external libraries.
+    #[must_use]
+    pub const fn executes_programs(&self) -> bool {
+        !self.settings.libraries.external.is_empty()
+    }
+
+    /// Whether the service makes connections itself: for programs that may reach some hosts.
+    #[must_use]
+    pub const fn makes_connections(&self) -> bool {
+        matches!(self.policy.network, Network::Bridged(_))
+    }
+}
+
 impl Service {
+    /// Looks at the machine and makes the directory of libraries. Needs no thread but this one.
+    ///
+    /// # Errors
+    ///
+    /// A setting makes no sense, or the directory of libraries cannot be used.
+    pub async fn prepare(data: &DataDirectory, settings: Settings) -> Result<Preparation, StartError> {
+        settings.validate().map_err(StartError::Setting)?;
+        let libraries = tasks::library_directory(data, &settings)?;
+        let machine = Machine::this();
+        let cpus = u32::try_from(machine.logical_cpus()).unwrap_or(u32::MAX);
+        let surroundings = Surroundings::of_this_machine(libraries.clone(), cpus).await;
+        let policy = policy::policy(&settings, &surroundings);
+        Ok(Preparation { settings, libraries, machine, cpus, policy })
+    }
+
+    /// Prepares and begins.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::prepare`] and [`Service::begin`].
+    pub async fn start(launcher: &Launcher, data: DataDirectory, settings: Settings) -> Result<Self, StartError> {
+        let preparation = Self::prepare(&data, settings).await?;
+        Self::begin(launcher, data, preparation).await
+    }
+
     /// Opens the store and begins to make sandboxes; does not wait for them. Inside a runtime, in which the background tasks
     /// run: removing expired environments, updating external libraries, sampling the machine's use.
     ///
     /// # Errors
     ///
-    /// A setting makes no sense, the store or the directory of libraries cannot be used, or no sandboxes can be made.
-    pub async fn start(launcher: &Launcher, data: DataDirectory, settings: Settings) -> Result<Self, StartError> {
-        settings.validate().map_err(StartError::Setting)?;
+    /// The store cannot be used, or no sandboxes can be made.
+    pub async fn begin(launcher: &Launcher, data: DataDirectory, preparation: Preparation) -> Result<Self, StartError> {
+        let Preparation { settings, libraries, machine, cpus, policy } = preparation;
         let environments = Environments::open(&data).await.map_err(StartError::Store)?;
-        let libraries = tasks::library_directory(&data, &settings)?;
-        let machine = Machine::this();
-        let cpus = u32::try_from(machine.logical_cpus()).unwrap_or(u32::MAX);
-        let surroundings = Surroundings::of_this_machine(libraries.clone(), cpus).await;
-        let policy = policy::policy(&settings, &surroundings);
         let pool_settings = PoolSettings { size: settings.pool_size, reuse: settings.sandbox.reuse };
         let pool = Pool::new(launcher, policy, pool_settings).map_err(|error| StartError::Sandbox(Box::new(error)))?;
         let inner = Arc::new(Inner {

@@ -91,6 +91,7 @@ pub(crate) fn library_directory(data: &DataDirectory, settings: &Settings) -> Re
         .mode(0o755)
         .create(&path)
         .and_then(|()| if ours { fs::set_permissions(&path, Permissions::from_mode(0o755)) } else { Ok(()) })
-        .and_then(|()| path.canonicalize());
+        // Not resolved: what a link in a place of somebody else leads to is for the launcher to see, and to refuse.
+        .and_then(|()| std::path::absolute(&path));
     prepared.map_err(|source| StartError::Libraries { path, source })
 }

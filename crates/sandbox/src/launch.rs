@@ -22,6 +22,7 @@ use crate::layer::{Layer, LayerReport, Strictness};
 use crate::machine::Machine;
 use crate::policy::{Policy, Reuse, User};
 use crate::prepare::{Prepared, Source, slot};
+use crate::privileges::{Granted, Sealed};
 use crate::report;
 
 /// Users of the host that sandboxes are mapped to begin here: above what Debian gives to people (below 60,000), to `/etc/subuid`
@@ -31,6 +32,8 @@ const FIRST_HOST_USER: u32 = 0x7000_0000;
 const USERS: u32 = 65_536;
 /// Sandboxes whose users differ; after so many the numbers begin again. Only the living ones matter.
 const USER_RANGES: u32 = 16_384;
+/// All users of the host that sandboxes are mapped to.
+pub(crate) const HOST_USERS: std::ops::Range<u32> = FIRST_HOST_USER..FIRST_HOST_USER + USERS * USER_RANGES;
 /// How long a set-up may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,6 +45,8 @@ pub(crate) struct Launch {
     made: u32,
     /// The last policy and its plans: pools ask for the same again and again.
     prepared: Option<(Policy, Reuse, Rc<Prepared>)>,
+    /// What may be made, where that is not anything.
+    sealed: Option<Rc<Sealed>>,
 }
 
 /// A sandbox that is ready.
@@ -65,12 +70,15 @@ impl Launch {
     /// Looks at the machine, and removes what a killed predecessor left behind.
     pub(crate) fn new() -> Self {
         let hierarchies = Hierarchies::discover();
-        let swept = cgroup::sweep(&hierarchies);
-        if swept.groups > 0 {
-            tracing::info!(groups = swept.groups, processes = swept.processes, "removed what a killed process left");
-        }
+        sweep(&hierarchies);
         let machine = Machine::inspect(&hierarchies);
-        Self { hierarchies, machine, made: 0, prepared: None }
+        Self { hierarchies, machine, made: 0, prepared: None, sealed: None }
+    }
+
+    /// The same for a launcher that makes only what was granted.
+    pub(crate) fn sealed(sealed: Rc<Sealed>) -> Self {
+        let (hierarchies, machine) = (sealed.hierarchies.clone(), sealed.machine.clone());
+        Self { hierarchies, machine, made: 0, prepared: None, sealed: Some(sealed) }
     }
 
     /// Makes a sandbox.
@@ -79,7 +87,12 @@ impl Launch {
     /// A required layer is missing, the policy is contradictory, or a step failed. Nothing is left then.
     pub(crate) fn make(&mut self, policy: &Policy, reuse: Reuse) -> Result<Made, SandboxError> {
         let witness = SingleThreaded::check().map_err(|errno| problem("looking for other threads", errno))?;
-        let prepared = self.prepare(policy, reuse)?;
+        let sealed = self.sealed.clone();
+        let granted = sealed.as_ref().map(|sealed| sealed.granted(policy, reuse)).transpose()?;
+        let prepared = match granted {
+            Some(granted) => Rc::clone(&granted.prepared),
+            None => self.prepare(policy, reuse)?,
+        };
         let number = self.made;
         self.made = self.made.wrapping_add(1);
 
@@ -91,7 +104,7 @@ impl Launch {
         let entrances = group.as_ref().map_or(Ok(Vec::new()), Group::entrances);
         let entrances = entrances.map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?;
         let join: Vec<_> = entrances.iter().map(AsRawFd::as_raw_fd).collect();
-        let trees = open_sources(witness, &prepared.sources, number)?;
+        let trees = open_sources(witness, &prepared.sources, granted, number)?;
         let mut slots = Slots::EMPTY;
         for (source, tree) in prepared.sources.iter().zip(&trees) {
             slots.put(source.slot, tree.as_raw_fd());
@@ -216,6 +229,14 @@ impl Launch {
     }
 }
 
+/// Removes the groups that a killed predecessor left behind.
+pub(crate) fn sweep(hierarchies: &Hierarchies) {
+    let swept = cgroup::sweep(hierarchies);
+    if swept.groups > 0 {
+        tracing::info!(groups = swept.groups, processes = swept.processes, "removed what a killed process left");
+    }
+}
+
 fn first_user(number: u32) -> u32 {
     FIRST_HOST_USER + (number % USER_RANGES) * USERS
 }
@@ -225,15 +246,24 @@ fn write_process_file(pid: Pid, file: &str, content: &str) -> std::io::Result<()
 }
 
 /// Opens the trees that only the host's user can reach, their files shown as the sandbox's user's.
-fn open_sources(witness: SingleThreaded, sources: &[Source], number: u32) -> Result<Vec<OwnedFd>, SandboxError> {
+fn open_sources(
+    witness: SingleThreaded,
+    sources: &[Source],
+    granted: Option<&Granted>,
+    number: u32,
+) -> Result<Vec<OwnedFd>, SandboxError> {
     let mut trees = Vec::with_capacity(sources.len());
     // Made once for the layers of an image, which all have one owner.
     let mut maps: Vec<((u32, u32), User, OwnedFd)> = Vec::new();
     for source in sources {
         let step = |name: &str| format!("{name} {}", source.path.display());
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-        let tree = rustix::mount::open_tree(rustix::fs::CWD, &source.path, flags)
-            .map_err(|errno| SandboxError::setup(step("open_tree"), errno))?;
+        let tree = match granted.map(|granted| granted.pins.get(&source.path)) {
+            None => rustix::mount::open_tree(rustix::fs::CWD, &source.path, flags),
+            Some(Some(pin)) => rustix::mount::open_tree(&pin.file, "", flags | OpenTreeFlags::AT_EMPTY_PATH),
+            Some(None) => Err(rustix::io::Errno::PERM),
+        };
+        let tree = tree.map_err(|errno| SandboxError::setup(step("open_tree"), errno))?;
         call::set_mount_attributes(tree.as_raw_fd(), source.attributes, true, None)
             .map_err(|errno| problem(step("mount_setattr"), errno))?;
         let same = |(owner, shown_as, _): &_| (*owner, *shown_as) == (source.owner, source.shown_as);

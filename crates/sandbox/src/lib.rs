@@ -17,6 +17,7 @@ mod outcome;
 mod policy;
 mod pool;
 mod prepare;
+pub mod privileges;
 mod report;
 mod sandbox;
 mod seccomp;

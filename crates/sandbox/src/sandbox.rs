@@ -19,7 +19,7 @@ use crate::command::{Command, Stdin};
 use crate::error::SandboxError;
 use crate::init_socket::InitSocket;
 use crate::launch::{Launch, Made};
-use crate::launcher::{Handed, Launcher, end_alone};
+use crate::launcher::{Handed, Launcher, Process, end_alone};
 use crate::layer::LayerReport;
 use crate::outcome::{End, Limit, Outcome, Usage};
 use crate::policy::{Policy, Reuse};
@@ -52,17 +52,6 @@ pub(crate) struct Inner {
     _alone: Option<Alone>,
     /// Made by the launcher, which cleans up.
     _process: Option<Process>,
-}
-
-/// The init of a sandbox. It ends by itself when its socket closes; killed, it also ends when a program has found a way to keep it
-/// from that.
-#[derive(Debug)]
-struct Process(OwnedFd);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = rustix::process::pidfd_send_signal(&self.0, rustix::process::Signal::KILL);
-    }
 }
 
 #[derive(Debug)]
@@ -121,7 +110,7 @@ impl Sandbox {
             deprecated,
             reason = "the replacement is unsafe, for handles whose descriptor changes; an OwnedFd's does not"
         )]
-        let ended = AsyncFd::with_interest(process.0.try_clone().map_err(failed)?, Interest::READABLE);
+        let ended = AsyncFd::with_interest(process.pidfd.try_clone().map_err(failed)?, Interest::READABLE);
         let ended = ended.map_err(failed)?;
         // Killed; and the first process of a process namespace ends after all others.
         drop(process);
@@ -220,7 +209,7 @@ impl Signaller {
 
 impl Inner {
     pub(crate) fn new(handed: Handed, policy: Arc<Policy>) -> Result<Self, SandboxError> {
-        let Handed { socket, pidfd, layers, listeners } = handed;
+        let Handed { socket, process, layers, listeners } = handed;
         Ok(Self {
             socket: InitSocket::new(socket)?,
             policy,
@@ -228,7 +217,7 @@ impl Inner {
             listeners,
             busy: false,
             _alone: None,
-            _process: Some(Process(pidfd)),
+            _process: Some(process),
         })
     }
 

@@ -17,6 +17,11 @@ use crate::tls::{Tls, TlsError};
 pub struct Settings {
     /// Address and port to listen on. Default `127.0.0.1:7000`, where clients of the PremierLangage sandbox look for it.
     pub listen: SocketAddr,
+    /// The user that the server becomes when root starts it, by name or number, once it listens and has read its files; only the
+    /// process that makes sandboxes stays root, with few capabilities. Default: the user `belljar` if there is one, else the number
+    /// 99700, which is nobody's. `root` stays root: then whoever takes the server over has the machine. Only root can become another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Listen to other machines although no API key is set. Default no.
     pub allow_unauthenticated: bool,
     /// SHA-256 digests of API keys, as `sha256:` and 64 hexadecimal digits. Default none.
@@ -66,6 +71,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7000),
+            user: None,
             allow_unauthenticated: false,
             api_keys: Vec::new(),
             api_keys_file: None,

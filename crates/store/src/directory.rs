@@ -13,11 +13,11 @@ use crate::blobs::Blobs;
 use crate::{StoreError, durable};
 
 /// First word of the lock file: what is ours.
-const MARK: &str = "belljar";
-const LIBRARIES: &str = "libraries";
+pub(crate) const MARK: &str = "belljar";
+pub(crate) const LIBRARIES: &str = "libraries";
 /// Entries of a directory that counts as empty: what `mkfs.ext4` puts into a new file system, and what operators may fill, by hand
 /// or with `belljar image`, before the first start.
-const HARMLESS: [&str; 3] = ["lost+found", LIBRARIES, "images"];
+pub(crate) const HARMLESS: [&str; 3] = ["lost+found", LIBRARIES, "images"];
 
 /// A directory that this process alone uses, until the last copy of this value, and of what was opened in it, is dropped.
 ///

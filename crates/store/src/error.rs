@@ -43,6 +43,14 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory belongs to somebody else than who is to use it.
+    #[error("`{}` {why}", path.display())]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is, and what to do.
+        why: String,
+    },
     /// A newer version has changed the tables: this one could misread them.
     #[error(
         "`{}` was made by a newer belljar (schema {found}, this one knows {known}): run that version, or restore a backup",

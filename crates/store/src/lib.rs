@@ -11,6 +11,7 @@ mod durable;
 mod environment;
 mod error;
 mod identifier;
+mod owner;
 mod pins;
 mod writer;
 
@@ -19,4 +20,5 @@ pub use directory::DataDirectory;
 pub use environment::{Environment, Environments, Swept};
 pub use error::StoreError;
 pub use identifier::{BlobId, EnvironmentId, InvalidId};
+pub use owner::hand_over;
 pub use writer::BlobWriter;

@@ -21,4 +21,4 @@ mod spawner;
 pub mod wire;
 
 pub use errno::Errno;
-pub use process::{SingleThreaded, hold_user_namespace};
+pub use process::{SingleThreaded, fork, hold_user_namespace, set_variable};

@@ -54,6 +54,31 @@ pub(crate) fn fork_with(_witness: SingleThreaded, flags: u64) -> Result<Side, Er
     side(result)
 }
 
+/// `fork(2)`: the process id of the child, and `None` inside it.
+///
+/// # Errors
+/// As the call.
+pub fn fork(_witness: SingleThreaded) -> Result<Option<i32>, Errno> {
+    // SAFETY: the witness says that there is one thread, so the child has all there is and may run ordinary code.
+    match unsafe { libc::fork() } {
+        ..0 => Err(Errno::last()),
+        0 => Ok(None),
+        child => Ok(Some(child)),
+    }
+}
+
+/// `setenv(3)`: sets a variable of this process's environment.
+///
+/// # Errors
+/// As the call.
+pub fn set_variable(_witness: SingleThreaded, name: &core::ffi::CStr, value: &core::ffi::CStr) -> Result<(), Errno> {
+    // SAFETY: both are zero-terminated; the witness says that no other thread reads the environment meanwhile.
+    match unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) } {
+        0 => Ok(()),
+        _ => Err(Errno::last()),
+    }
+}
+
 /// A child in a new user namespace that does nothing but keep it alive until `until` (a pipe's reading end) is closed on the
 /// other side. For maps of mounts: the namespace is only a table of numbers then. Returns the child's process id.
 ///

@@ -33,6 +33,8 @@ impl Server {
     /// It does not start.
     pub(crate) fn start(binary: &Path, settings: &[&str]) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("belljar-bench-").tempdir().context("cannot make a directory")?;
+        // Within reach of others: the server may become somebody else.
+        std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
         let log = data.path().join("log");
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path().join("data"));

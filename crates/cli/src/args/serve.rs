@@ -29,6 +29,10 @@ pub(crate) struct Sources {
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
+    /// User to become when root starts the server [default: belljar if there is such a user, else 99700]
+    #[arg(long, value_name = "NAME|NUMBER")]
+    pub(crate) user: Option<String>,
+
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "BELLJAR_CONFIG")]
     pub(crate) config: Option<PathBuf>,

@@ -86,6 +86,9 @@ fn add_flags(layers: &mut Layers<Settings>, sources: &Sources) -> Result<(), Con
     if let Some(directory) = &sources.data_dir {
         layers.add_value("data_dir", directory, flag("--data-dir"))?;
     }
+    if let Some(user) = &sources.user {
+        layers.add_value("server.user", user, flag("--user"))?;
+    }
     if sources.allow_unauthenticated {
         layers.add_value("server.allow_unauthenticated", &true, flag("--allow-unauthenticated"))?;
     }

@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -17,6 +18,9 @@ use tempfile::TempDir;
 
 use crate::form::{self, Form};
 use crate::http::{Connection, Reply, request};
+
+/// The user that servers become in these tests when root starts them, whether there is a user `belljar` or not.
+pub(crate) const USER: u32 = 99_700;
 
 /// The binary, without settings from the environment of the tests.
 pub(crate) fn belljar() -> Command {
@@ -100,8 +104,7 @@ pub(crate) fn own(settings: &[&str]) -> Option<Server> {
 
 impl Server {
     fn start(settings: &[&str]) -> Self {
-        let data = TempDir::new().expect("a directory");
-        Self::start_in(Arc::new(data), settings)
+        Self::start_in(Arc::new(place()), settings)
     }
 
     /// Starts one in a directory that another one has used.
@@ -112,7 +115,7 @@ impl Server {
 
     /// Starts one with defaults from a shell that hands on this soft limit on open descriptors.
     pub(crate) fn start_with_descriptors(limit: u32) -> Self {
-        let data = TempDir::new().expect("a directory");
+        let data = place();
         let plain = command(&data.path().join("data"), "127.0.0.1:0", &[]);
         let mut shell = Command::new("bash");
         shell.args(["-c", &format!("ulimit -Sn {limit} && exec \"$0\" \"$@\"")]);
@@ -255,8 +258,20 @@ impl Server {
     /// The process that makes the sandboxes.
     pub(crate) fn launcher(&self) -> Option<u32> {
         let parents = parents();
-        let is_launcher = |pid: &u32| command_line(*pid).starts_with("belljar-launcher");
-        parents.iter().filter(|(_, parent)| *parent == self.pid()).map(|(pid, _)| *pid).find(is_launcher)
+        let children = |of: u32| parents.iter().filter(move |(_, parent)| *parent == of).map(|(pid, _)| *pid);
+        let first = children(self.pid()).find(|pid| command_line(*pid).starts_with("belljar-launcher"))?;
+        match name(first).as_str() {
+            "belljar-keeper" => children(first).find(|pid| name(*pid) == "belljar-launch"),
+            _ => Some(first),
+        }
+    }
+
+    /// The process that keeps the launcher, where privileges are separated.
+    pub(crate) fn keeper(&self) -> Option<u32> {
+        parents()
+            .into_iter()
+            .find(|(pid, parent)| *parent == self.pid() && name(*pid) == "belljar-keeper")
+            .map(|(pid, _)| pid)
     }
 
     pub(crate) fn descriptors(&self) -> usize {
@@ -284,6 +299,9 @@ impl Drop for Server {
 pub(crate) fn command(data: &Path, listen: &str, settings: &[&str]) -> Command {
     let mut command = belljar();
     command.args(["serve", "--listen", listen, "--data-dir"]).arg(data);
+    if rustix::process::geteuid().is_root() {
+        command.args(["--user", &USER.to_string()]);
+    }
     for setting in settings {
         command.args(["--set", setting]);
     }
@@ -326,6 +344,18 @@ pub(crate) fn family(pid: u32) -> BTreeSet<u32> {
             return family;
         }
     }
+}
+
+/// A directory to put a server's into. Within reach of others: the server may become somebody else.
+pub(crate) fn place() -> TempDir {
+    let place = TempDir::new().expect("a directory");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o711)).expect("it is ours");
+    place
+}
+
+/// The name of a process.
+fn name(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
 }
 
 /// Every process with its parent.

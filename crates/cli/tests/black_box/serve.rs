@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ fn serve(data: &TempDir) -> Command {
 impl Server {
     fn start(configure: impl FnOnce(&mut Command)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
+        // Within reach of others: the server may become somebody else.
+        fs::set_permissions(data.path(), fs::Permissions::from_mode(0o711)).expect("it is ours");
         let mut command = serve(&data);
         configure(&mut command);
         let mut child =

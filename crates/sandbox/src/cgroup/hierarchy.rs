@@ -10,7 +10,8 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{getpid, getppid};
 
 use super::owner::{Owner, OwnerDirectories};
-use super::{CgroupError, Controller, Version, make_directory, members, read, write};
+use super::remove::clear;
+use super::{CgroupError, Controller, GroupLimits, Version, make_directory, members, read, write};
 
 /// The version 2 group that belljar moves itself into when its own has to become a parent of groups.
 const SUPERVISOR: &str = "belljar-supervisor";
@@ -24,7 +25,7 @@ pub(super) struct Place {
 }
 
 /// The places of all controllers, as found at start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Hierarchies {
     places: BTreeMap<Controller, Result<Place, String>>,
     owner: Arc<OwnerDirectories>,
@@ -68,6 +69,20 @@ impl Hierarchies {
             (Version::V2, None) | (Version::V1, _) => {}
         }
         Ok(place.version)
+    }
+
+    /// Makes ready what groups of these limits need above them, as far as it can be had, for processes that will have fewer rights
+    /// than this one: the group that belljar is in may take them to change.
+    pub(crate) fn prepare_for(&self, limits: &GroupLimits) {
+        for controller in limits.controllers() {
+            // Whoever makes a group is told what it lacks.
+            let _ = self.prepare(controller);
+        }
+    }
+
+    /// Kills what is in the groups of this owner, and removes them.
+    pub(crate) fn clear(&self) {
+        clear(self.owner.bases().iter().map(|base| base.join(self.owner.name())));
     }
 
     fn place(&self, controller: Controller) -> Result<&Place, String> {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, getpid, test_kill_process};
 
 use super::Controller;
 
@@ -74,14 +74,16 @@ fn state_and_start_time(stat: &str) -> Option<(char, u64)> {
 #[derive(Debug)]
 pub(super) struct OwnerDirectories {
     name: String,
+    /// The owner; a fork of it has a copy of this, and removes nothing.
+    process: Pid,
     bases: BTreeSet<PathBuf>,
     /// Controllers whose directory is made and handed down to groups below.
     prepared: Mutex<BTreeSet<Controller>>,
 }
 
 impl OwnerDirectories {
-    pub(super) const fn new(name: String, bases: BTreeSet<PathBuf>) -> Self {
-        Self { name, bases, prepared: Mutex::new(BTreeSet::new()) }
+    pub(super) fn new(name: String, bases: BTreeSet<PathBuf>) -> Self {
+        Self { name, process: getpid(), bases, prepared: Mutex::new(BTreeSet::new()) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -99,6 +101,9 @@ impl OwnerDirectories {
 
 impl Drop for OwnerDirectories {
     fn drop(&mut self) {
+        if getpid() != self.process {
+            return;
+        }
         for base in &self.bases {
             let path = base.join(&self.name);
             if let Err(error) = fs::remove_dir(&path)

@@ -61,6 +61,19 @@ pub(crate) fn sweep(hierarchies: &Hierarchies) -> Swept {
     Swept { groups, processes: processes.len() }
 }
 
+/// Removes what is below these groups, and kills what is in there. What cannot be removed is logged.
+pub(super) fn clear(owners: impl Iterator<Item = PathBuf>) {
+    for directory in owners.filter(|directory| directory.is_dir()) {
+        let below = tree(&directory).map(|mut tree| {
+            tree.retain(|group| *group != directory);
+            tree
+        });
+        if let Err(error) = below.and_then(|tree| remove_tree(&tree, &mut BTreeSet::new())) {
+            tracing::warn!(error = error.reason(), "a left control group cannot be removed");
+        }
+    }
+}
+
 /// A group and all groups below it, children before their parents.
 fn tree(directory: &Path) -> Result<Vec<PathBuf>, CgroupError> {
     let mut found = vec![directory.to_owned()];

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use belljar_sys::plan::{Entry, Step};
 
+use super::landlock::{EXECUTE, FOR_FILES, IOCTL_DEVICE, READ_DIR, READ_FILE, TRUNCATE, WRITE_FILE, handled};
 use super::root::Entered;
 use super::{Steps, path_text, slot, text};
 use crate::error::SandboxError;
@@ -89,28 +90,12 @@ fn resource_limits(policy: &Policy, machine: &Machine) -> Vec<(u32, u64)> {
     all
 }
 
-// Rights of Landlock (landlock(7)), with the version that each came with.
-const EXECUTE: u64 = 1;
-const WRITE_FILE: u64 = 1 << 1;
-const READ_FILE: u64 = 1 << 2;
-const READ_DIR: u64 = 1 << 3;
-const ALL_BY_VERSION: [u64; 5] = [(1 << 13) - 1, (1 << 14) - 1, (1 << 15) - 1, (1 << 15) - 1, (1 << 16) - 1];
-const TRUNCATE: u64 = 1 << 14;
-const IOCTL_DEVICE: u64 = 1 << 15;
-/// What a rule may name for something that is not a directory.
-const FOR_FILES: u64 = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE;
-/// Abstract Unix sockets and signals stay among the sandboxed (version 6).
-const SCOPES: u64 = 0b11;
-
 fn landlock(policy: &Policy, version: u32, steps: &mut Steps) -> Result<(), SandboxError> {
     if policy.strictness(Layer::Landlock) == Strictness::Off {
         return Ok(());
     }
-    let newest = ALL_BY_VERSION.len() - 1;
-    let version_index = usize::try_from(version - 1).unwrap_or(newest).min(newest);
-    let handled = ALL_BY_VERSION[version_index];
+    let (handled, scoped) = handled(version);
     let mut add = |step| steps.layer(policy, Layer::Landlock, step);
-    let scoped = if version >= 6 { SCOPES } else { 0 };
     add(Step::CreateRuleset { files: handled, scoped, into: slot::RULESET });
     let mut allow = |path: &Path, access: u64| {
         let (path, access) = (path_text(path)?, access & handled);

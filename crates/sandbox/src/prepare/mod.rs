@@ -6,6 +6,7 @@
 mod bridge;
 mod confinement;
 mod host;
+pub(crate) mod landlock;
 mod root;
 mod world;
 

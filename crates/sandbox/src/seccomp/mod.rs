@@ -4,6 +4,7 @@
 //! The filter is the last line: namespaces, the mount tree and the lack of capabilities already refuse nearly all that it
 //! refuses. It takes away the kernel code in which the bugs are found that break those.
 
+mod ours;
 mod program;
 mod standard;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub(crate) use ours::{launcher, server};
 pub(crate) use program::compile;
 pub(crate) use standard::{for_layers, standard, without_set_id};
 

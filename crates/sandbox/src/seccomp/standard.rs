@@ -11,9 +11,9 @@
 
 use super::{Action, Case, Comparison, Filter, Half};
 
-const ALLOW: Action = Action::Allow;
-const DENIED: Action = errno(libc::EPERM);
-const ABSENT: Action = errno(libc::ENOSYS);
+pub(super) const ALLOW: Action = Action::Allow;
+pub(super) const DENIED: Action = errno(libc::EPERM);
+pub(super) const ABSENT: Action = errno(libc::ENOSYS);
 
 const fn errno(number: i32) -> Action {
     assert!(number >= 0 && number < 4096);
@@ -421,17 +421,17 @@ fn limit_attributes(filter: &mut Filter) {
     filter.rule(SYS_prctl, cases, errno(EINVAL));
 }
 
-fn when(all: Vec<Comparison>, action: Action) -> Case {
+pub(super) fn when(all: Vec<Comparison>, action: Action) -> Case {
     Case { all, action }
 }
 
 /// The argument, taken as the 32-bit `int` that it is to the kernel, is one of `values`.
-fn low(argument: u8, values: &[i32]) -> Comparison {
+pub(super) fn low(argument: u8, values: &[i32]) -> Comparison {
     masked(argument, u32::MAX, &unsigned(values))
 }
 
 /// The bits of `mask` of the argument's low half are one of `values`.
-fn masked(argument: u8, mask: u32, values: &[u32]) -> Comparison {
+pub(super) fn masked(argument: u8, mask: u32, values: &[u32]) -> Comparison {
     Comparison { argument, half: Half::Low, mask, values: values.to_vec() }
 }
 

@@ -58,12 +58,24 @@ pub fn set_dumpable(dumpable: bool) -> Result<()> {
 /// # Errors
 /// As `prctl(2)`.
 pub fn drop_bounding_set() -> Result<()> {
+    drop_bounding_set_except(0)
+}
+
+/// As [`drop_bounding_set`], but for the capabilities of `keep`: bit n is capability n (`linux/capability.h`).
+///
+/// # Errors
+/// As `prctl(2)`.
+pub fn drop_bounding_set_except(keep: u64) -> Result<()> {
     // NOROOT, NO_SETUID_FIXUP off (its fixup is wanted), NO_CAP_AMBIENT_RAISE, each with its lock (capabilities(7)).
     const SECUREBITS: u64 = 1 | 1 << 1 | 1 << 6 | 1 << 7;
     prctl(libc::PR_SET_SECUREBITS, SECUREBITS)?;
     let mut capability = 0;
     loop {
-        match prctl(libc::PR_CAPBSET_DROP, capability) {
+        if keep.checked_shr(capability).is_some_and(|kept| kept & 1 == 1) {
+            capability += 1;
+            continue;
+        }
+        match prctl(libc::PR_CAPBSET_DROP, capability.into()) {
             Ok(()) => capability += 1,
             Err(Errno(libc::EINVAL)) if capability > 0 => return Ok(()),
             Err(errno) => return Err(errno),
@@ -76,10 +88,39 @@ pub fn drop_bounding_set() -> Result<()> {
 /// # Errors
 /// As `capset(2)`.
 pub fn clear_capabilities() -> Result<()> {
+    set_capabilities(0)
+}
+
+/// Gives up all capabilities of this process but those of `keep` (bit n is capability n), which it has to have.
+///
+/// # Errors
+/// As `capset(2)`.
+#[expect(clippy::cast_possible_truncation, reason = "the low half, then the high half")]
+pub fn set_capabilities(keep: u64) -> Result<()> {
     const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
-    let none = [0_u32; 6];
-    done(system_call!(libc::SYS_capset, header.as_ptr(), none.as_ptr()))
+    let (low, high) = (keep as u32, (keep >> 32) as u32);
+    // Effective, permitted, inheritable: first of the capabilities below 32, then of the others.
+    let sets = [low, low, 0, high, high, 0];
+    done(system_call!(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))
+}
+
+/// The user and group that this thread uses files as (`setfsuid(2)`, `setfsgid(2)`); those it had before. Root with another user
+/// here has no rights on files beyond that user's.
+///
+/// # Errors
+/// `EPERM` when they did not change.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the calls return ids, 32 bits, and no errors"
+)]
+pub fn set_file_ids(uid: u32, gid: u32) -> Result<(u32, u32)> {
+    let group = system_call!(libc::SYS_setfsgid, gid) as u32;
+    let user = system_call!(libc::SYS_setfsuid, uid) as u32;
+    // The calls tell no errors. An id that cannot be leaves things as they are, and the present one is told.
+    let found = (system_call!(libc::SYS_setfsuid, u32::MAX) as u32, system_call!(libc::SYS_setfsgid, u32::MAX) as u32);
+    if found == (uid, gid) { Ok((user, group)) } else { Err(Errno(libc::EPERM)) }
 }
 
 /// No program executed from here on gains privileges.

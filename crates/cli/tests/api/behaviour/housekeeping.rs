@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::archive::files;
-use crate::server::{has_program, own, wait_for};
+use crate::server::{self, USER, has_program, own, wait_for};
 
 #[test]
 fn b81_expired_environments_are_removed() {
@@ -32,6 +32,7 @@ fn b81_expired_environments_are_removed() {
 fn git(directory: &Path, arguments: &[&str]) {
     let status = Command::new("git")
         .args(["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "init.defaultBranch=main"])
+        .args(["-c", "safe.directory=*"])
         .args(arguments)
         .current_dir(directory)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -48,12 +49,23 @@ fn commit(repository: &Path, content: &str) {
     git(repository, &["commit", "-m", content]);
 }
 
+/// Gives a directory with all that is in it to the user that root's server becomes.
+fn give(path: &Path) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::lchown(path, Some(USER), Some(USER)).expect("root may");
+    if path.is_dir() && !path.is_symlink() {
+        fs::read_dir(path).expect("it is there").for_each(|entry| give(&entry.expect("an entry").path()));
+    }
+}
+
 #[test]
 fn b82_b83_libraries_are_fetched_and_updated() {
     if !has_program("git") {
         return;
     }
-    let place = tempfile::tempdir().expect("a directory");
+    let place = server::place();
     let repository = place.path().join("repository");
     let libraries = place.path().join("libraries");
     fs::create_dir_all(&repository).expect("it is new");
@@ -62,6 +74,8 @@ fn b82_b83_libraries_are_fetched_and_updated() {
     fs::write(libraries.join("occupied/file"), "mine").expect("written");
     git(&repository, &["init"]);
     commit(&repository, "first");
+    give(&repository);
+    give(&libraries);
     let url = repository.display();
     let external = format!(
         "execute.libraries.external=[{{url='{url}', alias='course'}}, {{url='{url}', alias='occupied'}}, \
@@ -80,6 +94,7 @@ fn b82_b83_libraries_are_fetched_and_updated() {
     wait_for("it is fetched", || shown() == "first");
     assert!(libraries.join("course/.git").exists());
     commit(&repository, "second");
+    give(&repository);
     wait_for("it is updated", || shown() == "second");
     assert_eq!(fs::read_to_string(libraries.join("occupied/file")).expect("still there"), "mine");
     assert!(!libraries.join("missing/.git").exists());

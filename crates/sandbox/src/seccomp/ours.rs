@@ -1,0 +1,65 @@
+//! The filters of our own processes that outlive a sandbox: derived from the one of every sandbox, which is an allow-list.
+
+use super::standard::{ABSENT, ALLOW, DENIED, low, masked, when};
+use super::{Filter, standard};
+
+/// The filter of a launcher. What it makes inherits it: the processes of sandboxes run under this one and their own.
+///
+/// So it is the sandboxes' filter, and what making sandboxes takes: namespaces and mounts. The kernel asks the newest filter first
+/// and takes the strictest answer, of equal ones the newest: programs see no difference.
+pub(crate) fn launcher() -> Filter {
+    let mut filter = standard();
+    let makes_sandboxes = [
+        libc::SYS_clone3,
+        libc::SYS_unshare,
+        libc::SYS_setns,
+        libc::SYS_umount2,
+        libc::SYS_pivot_root,
+        libc::SYS_fsopen,
+        libc::SYS_fsconfig,
+        libc::SYS_fsmount,
+        libc::SYS_open_tree,
+        libc::SYS_move_mount,
+        libc::SYS_mount_setattr,
+        libc::SYS_sethostname,
+    ];
+    for number in makes_sandboxes {
+        filter.replace(number, Vec::new(), ALLOW);
+    }
+    // Of the old calls only what makes mounts private, and a new session keyring.
+    filter.replace(libc::SYS_mount, vec![when(vec![masked(3, u32::MAX, &[PRIVATE])], ALLOW)], DENIED);
+    filter.replace(libc::SYS_keyctl, vec![when(vec![low(0, &[JOIN_SESSION_KEYRING])], ALLOW)], DENIED);
+    filter
+}
+
+/// `MS_REC | MS_PRIVATE` of `mount(2)`, whose flags are below 32 bits.
+const PRIVATE: u32 = 1 << 14 | 1 << 18;
+
+/// `KEYCTL_JOIN_SESSION_KEYRING` of `linux/keyctl.h`.
+const JOIN_SESSION_KEYRING: i32 = 1;
+
+/// The filter of the server: that of sandboxes, without what an HTTP server with a database has no use for.
+///
+/// `programs`: whether it executes any (git). `connections`: whether it connects to others itself.
+pub(crate) fn server(programs: bool, connections: bool) -> Filter {
+    let mut filter = standard();
+    // It listens already. Devices, FIFOs and the like it makes none.
+    for number in [libc::SYS_listen, libc::SYS_mknod, libc::SYS_mknodat] {
+        filter.replace(number, Vec::new(), DENIED);
+    }
+    if !programs {
+        for number in [libc::SYS_execve, libc::SYS_execveat, libc::SYS_fork, libc::SYS_vfork] {
+            filter.replace(number, Vec::new(), DENIED);
+        }
+        // Threads, and no processes.
+        let thread = libc::CLONE_THREAD.cast_unsigned();
+        filter.replace(libc::SYS_clone, vec![when(vec![masked(0, thread, &[thread])], ALLOW)], DENIED);
+        filter.replace(libc::SYS_clone3, Vec::new(), ABSENT);
+    }
+    if !programs && !connections {
+        for number in [libc::SYS_socket, libc::SYS_connect, libc::SYS_bind] {
+            filter.replace(number, Vec::new(), DENIED);
+        }
+    }
+    filter
+}
