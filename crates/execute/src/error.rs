@@ -50,6 +50,9 @@ pub enum ExecuteError {
         /// The limit.
         max_bytes: u64,
     },
+    /// The working directory cannot be packed, because of what the programs made in it, such as a path that is too long.
+    #[error("the environment cannot be saved")]
+    CannotSave(#[source] Refusal),
     /// A step of ours inside the sandbox took too long: a busy machine, or an archive made to be slow.
     #[error("{step} took longer than {} s", limit.as_secs_f64())]
     Slow {

@@ -187,6 +187,7 @@ pub(crate) async fn pack(
     match packed {
         Ok(_) => writer.finish().await.map_err(|error| of_saving(error, max_bytes)),
         Err(AgentError::TooLarge(_)) => Err(ExecuteError::TooLargeToSave { max_bytes }),
+        Err(AgentError::Refused(refusal)) => Err(ExecuteError::CannotSave(refusal)),
         Err(error) => Err(of_agent(error)),
     }
 }

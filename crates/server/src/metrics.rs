@@ -124,7 +124,8 @@ impl Metrics {
                 ExecuteError::UnknownEnvironment(_)
                 | ExecuteError::Archive(_)
                 | ExecuteError::DoesNotFit
-                | ExecuteError::TooLargeToSave { .. },
+                | ExecuteError::TooLargeToSave { .. }
+                | ExecuteError::CannotSave(_),
             ) => "refused",
             Err(_) => "error",
         };

@@ -179,6 +179,12 @@ pub(crate) async fn too_large_a_directory_is_not_saved(bench: Bench) {
         Err(ExecuteError::TooLargeToSave { max_bytes }) => assert_eq!(max_bytes, limit.bytes()),
         other => panic!("{other:?}"),
     }
+    // Nobody could unpack it: the program's doing, and no fault of ours.
+    let deep = r#"python3 -c 'import os; [(os.mkdir("d" * 200), os.chdir("d" * 200)) for _ in range(30)]'"#;
+    match service.execute(saving(deep, None, None)).await {
+        Err(ExecuteError::CannotSave(Refusal::PathTooLong(path))) => assert!(path.starts_with("ddd"), "{path}"),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(bench.stored_files(), 0);
     execute(&service, saving("head -c 50000 /dev/urandom > f", None, None)).await;
     service.stop().await;

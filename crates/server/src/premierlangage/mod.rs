@@ -222,6 +222,10 @@ fn failed_execution(error: ExecuteError) -> Answer {
             let text = format!("The environment to save is larger than {max_bytes} bytes");
             reply::text(StatusCode::PAYLOAD_TOO_LARGE, text)
         }
+        ExecuteError::CannotSave(refusal) => {
+            let text = format!("The environment cannot be saved: {refusal}");
+            reply::text(StatusCode::PAYLOAD_TOO_LARGE, text)
+        }
         other => failed(&other),
     }
 }
