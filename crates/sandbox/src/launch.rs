@@ -264,6 +264,9 @@ fn open_sources(
             Some(None) => Err(rustix::io::Errno::PERM),
         };
         let tree = tree.map_err(|errno| SandboxError::setup(step("open_tree"), errno))?;
+        // A copy of a shared mount would go on to receive what is mounted there on the host, without the attributes that are
+        // set here; so it is cut off first.
+        call::make_tree_private(tree.as_raw_fd()).map_err(|errno| problem(step("mount_setattr(MS_PRIVATE)"), errno))?;
         call::set_mount_attributes(tree.as_raw_fd(), source.attributes, true, None)
             .map_err(|errno| problem(step("mount_setattr"), errno))?;
         let same = |(owner, shown_as, _): &_| (*owner, *shown_as) == (source.owner, source.shown_as);

@@ -61,7 +61,9 @@ pub(crate) fn standard() -> Filter {
 /// The filter for a sandbox that may write to files of the host: it makes no set-user-id and no set-group-id file.
 ///
 /// Inside, such a bit means nothing. Outside, the file belongs to the owner of the directory that was shown, who may be root.
-/// `openat2` takes the mode in memory, where a filter cannot look, so there is none; programs do without it.
+/// `openat2` takes the mode in memory, where a filter cannot look, so there is none; programs do without it. Nor are there extended
+/// attributes to be set, whose names are in memory too: some are labels and lists of rights outside. Programs take it for a file
+/// system without them.
 pub(crate) fn without_set_id() -> Filter {
     let mut filter = standard();
     let plain = |mode: u8| masked(mode, libc::S_ISUID | libc::S_ISGID, &[0]);
@@ -86,11 +88,19 @@ pub(crate) fn without_set_id() -> Filter {
         filter.replace(number, vec![when(vec![plain(mode), masked(mode, libc::S_IFMT, &types)], ALLOW)], DENIED);
     }
     filter.replace(libc::SYS_openat2, Vec::new(), ABSENT);
+    for number in ATTRIBUTE_SETTERS {
+        filter.replace(number, Vec::new(), errno(libc::EOPNOTSUPP));
+    }
     filter
 }
 
+/// Calls that set an extended attribute of a file.
+const ATTRIBUTE_SETTERS: [libc::c_long; 4] =
+    [libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, number::SETXATTRAT];
+
 /// The filter for a sandbox that unpacks a layer of an image onto the host: as [`without_set_id`], but with whiteouts (character
-/// devices without a driver, `mknod(2)`) and `openat2`, by which the agent stays beneath a directory. No program is started in it.
+/// devices without a driver, `mknod(2)`), their attributes, and `openat2`, by which the agent stays beneath a directory. No program is
+/// started in it.
 pub(crate) fn for_layers() -> Filter {
     let mut filter = without_set_id();
     let plain = |mode: u8| masked(mode, libc::S_ISUID | libc::S_ISGID, &[0]);
@@ -98,7 +108,9 @@ pub(crate) fn for_layers() -> Filter {
     let whiteout = vec![plain(2), masked(2, libc::S_IFMT, &[libc::S_IFCHR]), low(3, &[0])];
     let cases = vec![when(vec![plain(2), masked(2, libc::S_IFMT, &types)], ALLOW), when(whiteout, ALLOW)];
     filter.replace(libc::SYS_mknodat, cases, DENIED);
-    filter.replace(libc::SYS_openat2, Vec::new(), ALLOW);
+    for number in ATTRIBUTE_SETTERS.into_iter().chain([libc::SYS_openat2]) {
+        filter.replace(number, Vec::new(), ALLOW);
+    }
     for number in [libc::SYS_execve, libc::SYS_execveat] {
         filter.replace(number, Vec::new(), DENIED);
     }

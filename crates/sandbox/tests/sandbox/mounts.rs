@@ -81,9 +81,11 @@ attempt('d', lambda: c.creat(b'd', 0o4755))
 attempt('e', lambda: c.syscall(452, -100, b'a', 0o4755, 0))
 how = (ctypes.c_uint64 * 3)(os.O_CREAT | os.O_RDWR, 0o4755, 0)
 attempt('f', lambda: c.syscall(437, -100, b'f', how, 24))
+try: os.setxattr('a', 'user.x', b'y'); print('has an attribute')
+except OSError as error: print(error.errno)
 os.chmod('a', 0o700); print('done')";
     let mut cell = bench.cell(with(vec![mount(directory.path(), "/mnt/d", Access::ReadWrite)])).await;
-    assert_eq!(cell.say(&format!("cd /mnt/d; python3 -c \"{attempts}\"")).await, "done\n");
+    assert_eq!(cell.say(&format!("cd /mnt/d; python3 -c \"{attempts}\"")).await, "95\ndone\n");
     cell.close().await;
     for entry in fs::read_dir(directory.path()).unwrap() {
         let entry = entry.unwrap();

@@ -55,6 +55,14 @@ struct MountAttributes {
     user_namespace: u64,
 }
 
+/// `mount_setattr(2)` on a descriptor: the tree hears of no mount that is made elsewhere any more, and tells of none.
+///
+/// # Errors
+/// As the call.
+pub fn make_tree_private(tree: Fd) -> Result<()> {
+    change_mounts(tree, true, &MountAttributes { set: 0, clear: 0, propagation: libc::MS_PRIVATE, user_namespace: 0 })
+}
+
 /// `mount_setattr(2)` on a descriptor: sets attributes, and maps ids by a user namespace when one is given.
 ///
 /// # Errors
@@ -68,13 +76,17 @@ pub fn set_mount_attributes(tree: Fd, set: u64, recursive: bool, user_namespace:
         propagation: 0,
         user_namespace: user_namespace.unwrap_or(0) as u64,
     };
+    change_mounts(tree, recursive, &attributes)
+}
+
+fn change_mounts(tree: Fd, recursive: bool, attributes: &MountAttributes) -> Result<()> {
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     done(system_call!(
         libc::SYS_mount_setattr,
         tree,
         c"".as_ptr(),
         flags,
-        &raw const attributes,
+        &raw const *attributes,
         size_of::<MountAttributes>()
     ))
 }
