@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use belljar_sys::init::{self, Setup};
+use belljar_sys::init::{self, Setup, Warm};
 use belljar_sys::plan::Slots;
 use belljar_sys::wire::{Reply, Request, RequestKind};
 use belljar_sys::{Errno, SingleThreaded, call, hold_user_namespace};
@@ -127,6 +127,14 @@ impl Launch {
             proc_slot: slot::PROC,
             listen: &prepared.listen,
             agent: agent::perform,
+            warm: prepared.warm.as_ref().map(|warm| Warm {
+                program: &warm.program,
+                arguments: &warm.arguments,
+                variables: &warm.variables,
+                directory: &warm.directory,
+                user: warm.user,
+                stack: warm.stack,
+            }),
         };
         let pid = init::start(witness, &setup, theirs.as_raw_fd()).map_err(|errno| {
             let hint = if self.machine.privileged { "clone3" } else { "clone3 (user namespaces may be switched off)" };
@@ -165,8 +173,9 @@ impl Launch {
             return Ok(None);
         }
         let mut limits = GroupLimits::from(&policy.limits);
-        // The init, the spawner, and the agent or a program on its way to `execve`.
-        limits.processes = limits.processes.map(|processes| processes.saturating_add(2));
+        // The init, the spawner, and the zygote, if there is one.
+        let ours = 2 + u32::from(policy.warm.is_some());
+        limits.processes = limits.processes.map(|processes| processes.saturating_add(ours.into()));
         let group = Group::create(&self.hierarchies, &format!("box-{number}"), &limits)
             .map_err(|error| SandboxError::setup(error.to_string(), other(&error)))?;
         Ok(Some(group))

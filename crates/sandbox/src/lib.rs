@@ -23,6 +23,7 @@ mod sandbox;
 mod seccomp;
 mod streams;
 pub mod units;
+mod warm;
 
 pub use agent_call::{AGENT_WALL_TIME, LAYER_WALL_TIME, LayerContents, MemberReader};
 pub use command::{Command, Output, Stdin};
@@ -31,6 +32,6 @@ pub use error::{AgentError, SandboxError, TakeError};
 pub use launcher::{Launcher, launcher_main_if_asked};
 pub use layer::{Enforcement, Layer, LayerReport, Strictness};
 pub use outcome::{End, Limit, Outcome, Usage};
-pub use policy::{Access, Bridge, Limits, MAX_LAYERS, Mount, Network, Policy, Preset, Reuse, Rootfs, User};
+pub use policy::{Access, Bridge, Limits, MAX_LAYERS, Mount, Network, Policy, Preset, Reuse, Rootfs, User, Warm};
 pub use pool::{Pool, PoolSettings, PoolStatus};
 pub use sandbox::{Sandbox, Signaller};

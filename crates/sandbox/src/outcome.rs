@@ -95,6 +95,9 @@ pub struct Usage {
     pub peak_memory_bytes: u64,
     /// Processes and threads created.
     pub processes_created: u32,
+    /// The program started as a fork of a warm interpreter.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warm: bool,
 }
 
 /// The end of a command, its output and its use of resources.

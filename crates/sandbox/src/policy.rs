@@ -32,6 +32,18 @@ pub struct Policy {
     pub layers: BTreeMap<Layer, Strictness>,
     /// Strictness of all other layers.
     pub default_strictness: Strictness,
+    /// An interpreter that is kept warm: programs for it start as forks of it where that makes no difference to them. None by default.
+    #[serde(default)]
+    pub warm: Option<Warm>,
+}
+
+/// An interpreter that is kept warm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warm {
+    /// A Python interpreter (CPython 3.9 or later, with `ctypes`), by its absolute path inside.
+    pub program: PathBuf,
+    /// Modules that it has imported before any program comes. One that cannot be imported is left out.
+    pub imports: Vec<String>,
 }
 
 /// What the root directory holds. A writable, size-limited layer for `/tmp`, `/var/tmp`, `/dev/shm` and the home comes on top.
@@ -256,6 +268,7 @@ impl Policy {
             limits: Limits::default(),
             layers,
             default_strictness: Strictness::Required,
+            warm: None,
         }
     }
 

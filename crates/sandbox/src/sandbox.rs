@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use belljar_sys::wire::{Cause, Ended, Reply, Request, RequestKind, StartStep, flag};
+use belljar_sys::wire::{Cause, Ended, MAX_PACKET, REQUEST_BYTES, Reply, Request, RequestKind, StartStep, flag};
 use rustix::net::SendFlags;
 use rustix::process::Pid;
 use tokio::io::Interest;
@@ -24,6 +24,7 @@ use crate::layer::LayerReport;
 use crate::outcome::{End, Limit, Outcome, Usage};
 use crate::policy::{Policy, Reuse};
 use crate::streams::{Collector, Feeder};
+use crate::warm::{self, ForWarm};
 
 /// How much longer than its limits a run may take before its init counts as broken.
 const GRACE: Duration = Duration::from_secs(10);
@@ -280,14 +281,17 @@ impl Inner {
         let policy = Arc::clone(&self.policy);
         let wall_time = command.wall_time.map_or(policy.limits.wall_time, |limit| limit.min(policy.limits.wall_time));
         let terminal = matches!(&command.stdin, Stdin::Descriptor(fd) if rustix::termios::isatty(fd));
-        let (arguments, variables, text) = encode(&policy, &command)?;
+        let (arguments, variables, mut text) = encode(&policy, &command)?;
+        let for_warm = if terminal { None } else { warm::command_for(&policy, &command) };
+        let (warm, via_shell) = for_warm.map_or((0, false), |command| add_for_warm(&command, &mut text));
         let request = Request {
-            flags: if terminal { flag::TERMINAL } else { 0 },
+            flags: if terminal { flag::TERMINAL } else { 0 } | if via_shell { flag::VIA_SHELL } else { 0 },
             wall_ns: nanoseconds(wall_time).max(1),
             cpu_ns: nanoseconds(policy.limits.cpu_time),
             arguments,
             variables,
             text: u32::try_from(text.len()).unwrap_or(u32::MAX),
+            warm,
             ..Request::plain(RequestKind::Run)
         };
         let (input, mut feeder) = Feeder::new(command.stdin)?;
@@ -336,6 +340,7 @@ impl Inner {
                 cpu_time: (ended.cpu_ns != u64::MAX).then(|| Duration::from_nanos(ended.cpu_ns)),
                 peak_memory_bytes: ended.peak_memory,
                 processes_created: ended.created,
+                warm: ended.warm,
             },
             layers: self.layers.to_vec(),
         }
@@ -456,6 +461,20 @@ fn encode(policy: &Policy, command: &Command) -> Result<(u32, u32, Vec<u8>), San
     }
     let arguments = u32::try_from(command.argv.len()).unwrap_or(u32::MAX);
     Ok((arguments, variables, text))
+}
+
+/// Adds the strings for a warm interpreter, and says how many there are and whether they stand for a shell's script. None when all
+/// would be too much for one packet.
+fn add_for_warm(command: &ForWarm, text: &mut Vec<u8>) -> (u32, bool) {
+    let more: usize = command.arguments.iter().map(|argument| argument.len() + 1).sum();
+    if REQUEST_BYTES + text.len() + more > MAX_PACKET {
+        return (0, false);
+    }
+    for argument in &command.arguments {
+        text.extend_from_slice(argument.as_bytes());
+        text.push(0);
+    }
+    (u32::try_from(command.arguments.len()).unwrap_or(0), command.via_shell)
 }
 
 impl Inner {

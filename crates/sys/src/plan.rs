@@ -178,6 +178,8 @@ pub enum Step<S> {
     },
     /// Whether `/proc` entries of this process belong to its user.
     SetDumpable(bool),
+    /// These capabilities, one bit each, stay over `execve`: for a zygote. To be done before the next one.
+    KeepCapabilities(u64),
     /// No capability can ever be gained.
     DropBoundingSet,
     /// No capability is held.
@@ -365,6 +367,7 @@ fn carry_out<S: AsRef<CStr>>(step: &Step<S>, filter: &[Instruction], slots: &mut
         Step::ClearGroups => call::clear_groups(),
         Step::SetIds { uid, gid } => call::set_ids(*uid, *gid),
         Step::SetDumpable(dumpable) => call::set_dumpable(*dumpable),
+        Step::KeepCapabilities(capabilities) => call::keep_capabilities(*capabilities),
         Step::DropBoundingSet => call::drop_bounding_set(),
         Step::ClearCapabilities => call::clear_capabilities(),
         Step::NoNewPrivileges => call::no_new_privileges(),
@@ -420,6 +423,7 @@ impl<S> Step<S> {
             Self::ClearGroups => "setgroups",
             Self::SetIds { .. } => "setresuid",
             Self::SetDumpable(_) => "prctl(PR_SET_DUMPABLE)",
+            Self::KeepCapabilities(_) => "prctl(PR_CAP_AMBIENT)",
             Self::DropBoundingSet => "prctl(PR_CAPBSET_DROP)",
             Self::ClearCapabilities => "capset",
             Self::NoNewPrivileges => "prctl(PR_SET_NO_NEW_PRIVS)",

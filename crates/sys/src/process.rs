@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_long, c_void};
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use crate::Errno;
 use crate::call::{self, CURRENT_DIRECTORY, Fd};
@@ -126,6 +126,30 @@ impl Newborn {
     fn word(&self) -> &AtomicI32 {
         // SAFETY: the mapping is page-aligned, large enough, never unmapped, and only accessed atomically from here.
         unsafe { AtomicI32::from_ptr(self.0.start.cast()) }
+    }
+}
+
+/// A number that a spawner leaves for the init, in memory that they share.
+#[derive(Debug)]
+pub(crate) struct Note(Memory);
+
+impl Note {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        Memory::map(size_of::<AtomicU64>(), libc::MAP_SHARED).map(Self)
+    }
+
+    /// The number; `None` when there is none yet.
+    pub(crate) fn get(&self) -> Option<u64> {
+        Some(self.word().load(Ordering::Acquire)).filter(|&number| number != 0)
+    }
+
+    pub(crate) fn set(&self, number: Option<u64>) {
+        self.word().store(number.unwrap_or(0), Ordering::Release);
+    }
+
+    fn word(&self) -> &AtomicU64 {
+        // SAFETY: as for `Newborn`.
+        unsafe { AtomicU64::from_ptr(self.0.start.cast()) }
     }
 }
 

@@ -43,6 +43,8 @@ pub enum RequestKind {
 pub mod flag {
     /// Descriptor 0 is a terminal and becomes the controlling terminal.
     pub const TERMINAL: u64 = 1;
+    /// The strings for a warm interpreter are what a shell would execute: it gets the variables that a shell sets, too.
+    pub const VIA_SHELL: u64 = 4;
 }
 
 /// A request without its strings.
@@ -62,15 +64,18 @@ pub struct Request {
     pub arguments: u32,
     /// Number of `NAME=VALUE` strings.
     pub variables: u32,
-    /// Bytes of strings that follow: the working directory, the arguments, the variables, each ended by a zero byte; for the agent the job.
+    /// Bytes of strings that follow: the working directory, the arguments, the variables, those for a warm interpreter, each ended by
+    /// a zero byte; for the agent the job.
     pub text: u32,
+    /// Number of strings for a warm interpreter, its own name first: the same program by another way. 0 when it is none for it.
+    pub warm: u32,
 }
 
 impl Request {
     /// A request of a kind that needs nothing else.
     #[must_use]
     pub const fn plain(kind: RequestKind) -> Self {
-        Self { kind, flags: 0, wall_ns: 0, cpu_ns: 0, signal: 0, arguments: 0, variables: 0, text: 0 }
+        Self { kind, flags: 0, wall_ns: 0, cpu_ns: 0, signal: 0, arguments: 0, variables: 0, text: 0, warm: 0 }
     }
 
     /// The header as bytes.
@@ -85,7 +90,7 @@ impl Request {
             u64::from(self.arguments),
             u64::from(self.variables),
             u64::from(self.text),
-            0,
+            u64::from(self.warm),
         ])
     }
 
@@ -116,6 +121,7 @@ impl Request {
             arguments: small(words[5])?,
             variables: small(words[6])?,
             text: small(words[7])?,
+            warm: small(words[8])?,
         };
         if packet.len() - REQUEST_BYTES == request.text as usize { Ok(request) } else { Err(bad) }
     }
@@ -191,6 +197,8 @@ pub struct Ended {
     pub failed_step: u32,
     /// For [`Cause::NotStarted`]: the error number.
     pub errno: i32,
+    /// The program was a fork of a warm interpreter.
+    pub warm: bool,
 }
 
 /// The calls between the request and the program's first instruction.
@@ -258,7 +266,7 @@ impl Reply {
                     u64::from(ended.inodes_full),
                     u64::from(ended.failed_step),
                     ended.errno as u64,
-                    0,
+                    u64::from(ended.warm),
                 ];
             }
         }
@@ -301,6 +309,7 @@ impl Reply {
                 inodes_full: words[12] != 0,
                 failed_step: words[13] as u32,
                 errno: words[14] as i32,
+                warm: words[15] != 0,
             }),
             _ => return Err(bad),
         })
@@ -339,6 +348,7 @@ mod tests {
             arguments: 3,
             variables: 2,
             text: 0,
+            warm: 4,
         };
         assert_eq!(Request::decode(&request.encode()), Ok(request));
         let replies = [
@@ -359,6 +369,7 @@ mod tests {
                 inodes_full: false,
                 failed_step: 7,
                 errno: 2,
+                warm: true,
             }),
         ];
         for reply in replies {

@@ -23,6 +23,10 @@ pub(super) fn confine_init(entered: Entered, policy: &Policy) -> Vec<Entry<CStri
     if policy.network != Network::Host {
         steps.layer(policy, Layer::NetworkNamespace, Step::RaiseLoopback);
     }
+    if policy.warm.is_some() {
+        // For its zygote. A spawner gives them up with all others.
+        steps.attempt(Step::KeepCapabilities(super::warm::CAPABILITIES));
+    }
     steps.layer(policy, Layer::Privileges, Step::DropBoundingSet);
     steps.layer(policy, Layer::Privileges, Step::NoNewPrivileges);
     // Dumpable for as long as the spawners need their own /proc entries; nobody else is alive then. See `confine_spawner`.
@@ -82,7 +86,8 @@ fn resource_limits(policy: &Policy, machine: &Machine) -> Vec<(u32, u64)> {
     }
     if !machine.cgroup_processes {
         // Counted for each user namespace by itself since Linux 5.14; the init and the spawner count too.
-        all.push((libc::RLIMIT_NPROC, u64::from(limits.processes).saturating_add(2)));
+        let ours = 2 + u64::from(policy.warm.is_some());
+        all.push((libc::RLIMIT_NPROC, u64::from(limits.processes).saturating_add(ours)));
     }
     for (resource, value) in &mut all {
         *value = (*value).min(machine.hard_limit(*resource));

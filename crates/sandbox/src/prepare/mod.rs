@@ -8,6 +8,7 @@ mod confinement;
 mod host;
 pub(crate) mod landlock;
 mod root;
+mod warm;
 mod world;
 
 use std::ffi::CString;
@@ -65,6 +66,8 @@ pub(crate) struct Prepared {
     /// See [`belljar_sys::init::Setup`].
     pub(crate) filter: Vec<Instruction>,
     /// See [`belljar_sys::init::Setup`].
+    pub(crate) warm: Option<warm::WarmPlan>,
+    /// See [`belljar_sys::init::Setup`].
     pub(crate) listen: Vec<Endpoint>,
     /// Trees of the host that the owner must open itself, because only it may: slot and source.
     pub(crate) sources: Vec<Source>,
@@ -79,8 +82,7 @@ impl Prepared {
         refuse_without_walls(policy)?;
         let listen = bridge::endpoints(policy)?;
         let sources = root::Sources::collect(policy, machine)?;
-        let (to_open, root) = root::Root::build(policy, machine, sources)?;
-        let init = confinement::confine_init(root.enter(), policy);
+        let (to_open, mut root) = root::Root::build(policy, machine, sources)?;
         let filter = if policy.strictness(Layer::Seccomp) == Strictness::Off {
             Vec::new()
         } else {
@@ -92,13 +94,18 @@ impl Prepared {
             };
             seccomp::compile(&filter).instructions
         };
+        let namespaces = namespaces(policy);
+        let drop = confinement::confine_spawner(policy, machine)?;
+        let warm = warm::prepare(policy, machine, namespaces, &drop, &filter, &mut root)?;
+        let init = confinement::confine_init(root.enter(), policy);
         Ok(Self {
-            namespaces: namespaces(policy),
+            namespaces,
             init,
             layer: world::layer(policy, machine)?,
             world: world::world(policy, reuse)?,
-            drop: confinement::confine_spawner(policy, machine)?,
+            drop,
             filter,
+            warm,
             listen,
             sources: to_open,
         })

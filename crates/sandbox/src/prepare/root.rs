@@ -175,7 +175,7 @@ impl Sources {
 /// Second stage: the new root directory is put together.
 #[derive(Debug)]
 pub(super) struct Root {
-    steps: Steps,
+    pub(super) steps: Steps,
 }
 
 impl Root {

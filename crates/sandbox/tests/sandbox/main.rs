@@ -22,6 +22,7 @@ mod pool;
 mod reuse;
 mod unprivileged;
 mod view;
+mod warm;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -169,6 +170,15 @@ tests! {
             a_killed_launcher_is_replaced,
             a_killed_owner_takes_everything_along,
             a_killed_sandbox_is_replaced;
+    }
+    warm {
+        Nothing:
+            programs_do_as_in_a_fresh_interpreter,
+            a_fork_is_confined_like_any_program,
+            the_zygote_cannot_be_reached,
+            nothing_of_a_run_is_in_the_next,
+            what_would_make_a_difference_is_left_to_a_fresh_interpreter,
+            a_shell_is_not_missed;
     }
     unprivileged {
         Root:

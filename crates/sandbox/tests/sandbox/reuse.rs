@@ -5,7 +5,7 @@ use belljar_sandbox::{Command, Policy, PoolSettings, Reuse, User};
 use crate::bench::{Bench, Cell, exited, python, shown, text};
 
 /// Leaves every mark that a program can leave; what the kernel refuses is not left, which is fine too.
-const MARKS: &str = r#"
+pub(crate) const MARKS: &str = r#"
 import ctypes, fcntl, os, signal, socket, subprocess, sys, threading, time, resource
 libc = ctypes.CDLL(None, use_errno=True)
 home = os.path.expanduser('~')
@@ -85,8 +85,11 @@ async fn facts(cell: &mut Cell) -> String {
 }
 
 pub(crate) async fn nothing_is_carried_over(bench: &Bench) {
-    for user in [User::ORDINARY, User::ROOT] {
-        let mut cell = bench.cell(Policy { user, ..Policy::default() }).await;
+    let root = Policy { user: User::ROOT, ..Policy::default() };
+    for policy in
+        [Policy::default(), crate::warm::warm(Policy::default(), &["json"]), crate::warm::warm(root.clone(), &[]), root]
+    {
+        let mut cell = bench.cell(policy).await;
         let fresh = facts(&mut cell).await;
         assert!(fresh.contains("/tmp:\n1777 "), "{fresh}");
         cell.next().await;

@@ -12,6 +12,14 @@ pub fn close(fd: Fd) {
     }
 }
 
+/// `readlinkat(2)`: how much of `into` is the link's text.
+///
+/// # Errors
+/// As the call.
+pub fn read_link(at: Fd, path: &CStr, into: &mut [u8]) -> Result<usize> {
+    size(system_call!(libc::SYS_readlinkat, at, path.as_ptr(), into.as_mut_ptr(), into.len()))
+}
+
 /// `close_range(2)` of everything but the (at most 16) descriptors of `keep`.
 ///
 /// # Errors

@@ -53,6 +53,43 @@ pub fn set_dumpable(dumpable: bool) -> Result<()> {
     prctl(libc::PR_SET_DUMPABLE, u64::from(dumpable))
 }
 
+// NOROOT and NO_CAP_AMBIENT_RAISE, each with its lock; NO_SETUID_FIXUP off, because its fixup is wanted (capabilities(7)).
+const SECUREBITS: u64 = 1 | 1 << 1 | 1 << 6 | 1 << 7;
+/// Changes of user leave capabilities alone.
+const NO_SETUID_FIXUP: u64 = 1 << 2;
+
+/// `capget(2)` and `capset(2)`: their header for this process.
+const CAPABILITY_HEADER: [u32; 2] = [0x2008_0522, 0];
+
+/// Makes capabilities that this process has, one bit each, stay over `execve` (the ambient set).
+///
+/// # Errors
+/// As `capset(2)` and `prctl(2)`: `EPERM` for one that it does not have.
+pub fn keep_capabilities(capabilities: u64) -> Result<()> {
+    const AMBIENT_RAISE: u64 = 2;
+    // Effective, permitted, inheritable: the low halves of all, then the high ones.
+    let mut sets = [0_u32; 6];
+    done(system_call!(libc::SYS_capget, CAPABILITY_HEADER.as_ptr(), sets.as_mut_ptr()))?;
+    let [low @ .., a, b, c, d] = capabilities.to_le_bytes();
+    sets[2] |= u32::from_le_bytes(low);
+    sets[5] |= u32::from_le_bytes([a, b, c, d]);
+    done(system_call!(libc::SYS_capset, CAPABILITY_HEADER.as_ptr(), sets.as_ptr()))?;
+    for capability in (0..64_u64).filter(|capability| capabilities >> capability & 1 == 1) {
+        done(system_call!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, AMBIENT_RAISE, capability, 0_u64, 0_u64))?;
+    }
+    Ok(())
+}
+
+/// As [`set_ids`], after [`drop_bounding_set`], but capabilities stay.
+///
+/// # Errors
+/// As `prctl(2)` and `setresuid(2)`.
+pub fn set_ids_keeping_capabilities(uid: u32, gid: u32) -> Result<()> {
+    prctl(libc::PR_SET_SECUREBITS, SECUREBITS | NO_SETUID_FIXUP)?;
+    set_ids(uid, gid)?;
+    prctl(libc::PR_SET_SECUREBITS, SECUREBITS)
+}
+
 /// Empties the capability bounding set and the ambient set, and locks the securebits so that user id 0 means nothing.
 ///
 /// # Errors
@@ -66,8 +103,6 @@ pub fn drop_bounding_set() -> Result<()> {
 /// # Errors
 /// As `prctl(2)`.
 pub fn drop_bounding_set_except(keep: u64) -> Result<()> {
-    // NOROOT, NO_SETUID_FIXUP off (its fixup is wanted), NO_CAP_AMBIENT_RAISE, each with its lock (capabilities(7)).
-    const SECUREBITS: u64 = 1 | 1 << 1 | 1 << 6 | 1 << 7;
     prctl(libc::PR_SET_SECUREBITS, SECUREBITS)?;
     let mut capability = 0;
     loop {
@@ -97,12 +132,10 @@ pub fn clear_capabilities() -> Result<()> {
 /// As `capset(2)`.
 #[expect(clippy::cast_possible_truncation, reason = "the low half, then the high half")]
 pub fn set_capabilities(keep: u64) -> Result<()> {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header = [VERSION_3, 0];
     let (low, high) = (keep as u32, (keep >> 32) as u32);
     // Effective, permitted, inheritable: first of the capabilities below 32, then of the others.
     let sets = [low, low, 0, high, high, 0];
-    done(system_call!(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))
+    done(system_call!(libc::SYS_capset, CAPABILITY_HEADER.as_ptr(), sets.as_ptr()))
 }
 
 /// The user and group that this thread uses files as (`setfsuid(2)`, `setfsgid(2)`); those it had before. Root with another user

@@ -24,18 +24,26 @@ pub struct Settings {
 /// # Errors
 /// As `prlimit(2)` and `sched_getattr(2)`, which need nothing.
 pub fn own_settings() -> Result<Settings> {
+    settings_of(0)
+}
+
+/// The settings of a process.
+///
+/// # Errors
+/// As `prlimit(2)` and `sched_getattr(2)`.
+pub fn settings_of(pid: i32) -> Result<Settings> {
     let mut settings = Settings { limits: [[0; 2]; LIMITS], scheduling: [0; 8], affinity: [0; 128], disk_priority: 0 };
     for (resource, limit) in (0..).zip(&mut settings.limits) {
         let resource: c_int = resource;
-        done(system_call!(libc::SYS_prlimit64, 0, resource, ptr::null::<u64>(), limit.as_mut_ptr()))?;
+        done(system_call!(libc::SYS_prlimit64, pid, resource, ptr::null::<u64>(), limit.as_mut_ptr()))?;
     }
     let scheduling = &mut settings.scheduling;
-    done(system_call!(libc::SYS_sched_getattr, 0, scheduling.as_mut_ptr(), size_of_val(scheduling), 0))?;
+    done(system_call!(libc::SYS_sched_getattr, pid, scheduling.as_mut_ptr(), size_of_val(scheduling), 0))?;
     let affinity = &mut settings.affinity;
-    done(system_call!(libc::SYS_sched_getaffinity, 0, size_of_val(affinity), affinity.as_mut_ptr()))?;
+    done(system_call!(libc::SYS_sched_getaffinity, pid, size_of_val(affinity), affinity.as_mut_ptr()))?;
     const WHO_PROCESS: c_int = 1;
     // A kernel without block devices has none.
-    settings.disk_priority = check(system_call!(libc::SYS_ioprio_get, WHO_PROCESS, 0)).unwrap_or(0);
+    settings.disk_priority = check(system_call!(libc::SYS_ioprio_get, WHO_PROCESS, pid)).unwrap_or(0);
     Ok(settings)
 }
 

@@ -22,8 +22,16 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         status
     }
 
-    /// Kills everything inside and reaps it: afterwards this process is alone. The status of `program` if it was alive.
+    /// Kills everything inside and reaps it: afterwards this process is alone, but for a zygote. The status of `program` if it was alive.
     pub(super) fn kill_everything(&mut self, program: i32) -> Option<i32> {
+        match self.sweep(program) {
+            Some(status) => status,
+            None => self.kill_hard(program),
+        }
+    }
+
+    /// As [`Init::kill_everything`], and the zygote, too.
+    pub(super) fn kill_hard(&mut self, program: i32) -> Option<i32> {
         let mut status = None;
         loop {
             // One call reaches every process of the namespace at one moment; a fork that it interrupts does not happen.
@@ -42,6 +50,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     }
 
     pub(super) fn note(&mut self, reaped: &Reaped) {
+        if self.zygotes.note(reaped.pid) {
+            return;
+        }
         self.used.user_us += reaped.user_us;
         self.used.system_us += reaped.system_us;
         self.used.peak_memory = self.used.peak_memory.max(reaped.peak_memory);
@@ -56,8 +67,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     /// Ends every program, keeps the files.
     pub(super) fn settle(&mut self) {
         self.reap_ended(0);
-        // This process and the spawner.
-        let alone = self.spawner.is_some() && self.setup.counters.processes.read() == Some(2);
+        // This process, the spawner, and what is kept warm.
+        let expected = 2 + self.zygotes.count();
+        let alone = self.spawner.is_some() && self.setup.counters.processes.read() == Some(expected);
         if !alone {
             self.kill_everything(0);
             self.spawn(false);

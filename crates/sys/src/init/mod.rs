@@ -7,17 +7,19 @@ mod lasting;
 mod listeners;
 mod run;
 mod world;
+mod zygote;
 
 use core::ffi::CStr;
 
 use crate::Errno;
 use crate::call::{self, Endpoint, Fd};
 use crate::plan::{self, Entry, Failure, Missing, Slot, Slots};
-use crate::process::{Memory, Newborn, Side, SingleThreaded, fork_with};
+use crate::process::{Memory, Newborn, Note, Side, SingleThreaded, fork_with};
 use crate::seccomp::Instruction;
 use crate::wire::{MAX_PACKET, Reply, Request, RequestKind};
 
 pub use counters::{Counter, Counters};
+pub use zygote::{Warm, ZYGOTE_SOCKET};
 
 /// How long the machinery (never a user's program) may take before it counts as broken: 10 s.
 const PATIENCE_NS: u64 = 10_000_000_000;
@@ -67,6 +69,8 @@ pub struct Setup<'a, S> {
     pub listen: &'a [Endpoint],
     /// What the agent does with a job.
     pub agent: fn(&[u8]) -> i32,
+    /// The interpreter that is kept warm, if there is one.
+    pub warm: Option<Warm<'a, S>>,
 }
 
 /// Clones the init of a new sandbox; it waits for `Begin` on `socket`, its end of a packet socket pair. Returns its process id.
@@ -113,6 +117,9 @@ struct Init<'a, S> {
     slots: Slots,
     missing: Missing,
     spawner: Option<Spawner>,
+    /// How the spawner is confined, if a fork of a zygote has to be compared with it.
+    confinement: Note,
+    zygotes: zygote::Zygotes,
     world: Option<World>,
     /// The IPC namespace of the run before, until it is emptied.
     former_ipc: Fd,
@@ -140,6 +147,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
         init.renew();
         init.answer_ready();
+        init.zygotes.wanted = true;
+        init.warm_up();
         init.serve()
     }
 
@@ -179,6 +188,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             slots: setup.slots,
             missing: Missing::default(),
             spawner: None,
+            confinement: Note::new()?,
+            zygotes: zygote::Zygotes::default(),
             world: None,
             former_ipc: -1,
             lasting: None,
@@ -212,6 +223,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 RequestKind::Reset => {
                     self.kill_everything(0);
                     self.renew();
+                    self.warm_up();
                     self.begin_counting();
                     self.answer_ready();
                 }

@@ -19,6 +19,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     pub(super) fn run(&mut self, request: &Request, received: call::Received) -> Ended {
         let counters = &self.setup.counters;
         self.used = Used::default();
+        self.expect(request);
         if self.before.is_none() {
             self.begin_counting();
         }
@@ -26,7 +27,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         let started = call::monotonic_ns();
         let deadline = if request.wall_ns == 0 { u64::MAX } else { started.saturating_add(request.wall_ns) };
 
-        let answer = self.start_program(received, deadline);
+        let forked = self.start_warm(request, &received, deadline);
+        let warm = forked.is_some();
+        let answer = forked.unwrap_or_else(|| self.start_program(received, deadline));
         let mut end = None;
         let mut cause = Cause::Itself;
         if answer.failed_step != 0 {
@@ -51,6 +54,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
         let wall_ns = call::monotonic_ns().saturating_sub(started);
         let after = Readings::take(self);
+        // A fork of a zygote was made before the readings; its number may have been skipped since.
+        let skipped = u32::try_from(answer.pid).is_ok_and(|pid| before.last_pid < pid && pid <= after.last_pid);
+        let made_before = warm && !skipped;
         let (blocks, inodes) = call::free_space(self.slots.get(self.setup.layer_slot)).unwrap_or((1, 1));
         Ended {
             cause,
@@ -60,13 +66,14 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             system_us: self.used.system_us,
             cpu_ns: if counters.cpu.file < 0 { u64::MAX } else { after.cpu.saturating_sub(before.cpu) },
             peak_memory: counters.memory_peak.read().unwrap_or(self.used.peak_memory),
-            created: after.last_pid.saturating_sub(before.last_pid),
+            created: after.last_pid.saturating_sub(before.last_pid) + u32::from(made_before),
             oom_kills: after.oom_kills.saturating_sub(before.oom_kills),
             process_refusals: after.process_refusals.saturating_sub(before.process_refusals),
             disk_full: blocks == 0,
             inodes_full: inodes == 0,
             failed_step: answer.failed_step,
             errno: answer.errno,
+            warm,
         }
     }
 
@@ -154,6 +161,11 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         Wait::Again
     }
 
+    /// The last process id of the namespace, where the kernel tells.
+    pub(super) fn last_pid_counter(&self) -> Counter {
+        Counter { file: self.slots.get(self.setup.last_pid_slot), key: "", unit: 1 }
+    }
+
     /// CPU time of everything inside, by the control group or else by asking each process.
     pub(super) fn cpu_ns(&self) -> u64 {
         if let Some(used) = self.setup.counters.cpu.read() {
@@ -182,7 +194,7 @@ pub(super) struct Readings {
 impl Readings {
     pub(super) fn take<S: AsRef<CStr>>(init: &Init<'_, S>) -> Self {
         let counters = &init.setup.counters;
-        let last_pid = Counter { file: init.slots.get(init.setup.last_pid_slot), key: "", unit: 1 };
+        let last_pid = init.last_pid_counter();
         Self {
             cpu: init.cpu_ns(),
             oom_kills: counters.oom_kills.read().unwrap_or(0),

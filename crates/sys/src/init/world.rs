@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::{Init, PATIENCE_NS, Spawner, World, give_up, phase};
+use super::{Init, PATIENCE_NS, Spawner, World, give_up, phase, zygote};
 use crate::Errno;
 use crate::call::{self, Fd};
 use crate::plan::{self, Failure, Missing};
@@ -14,7 +14,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     /// Makes everything anew that a program could have changed. Nobody else is alive in here.
     pub(super) fn renew(&mut self) {
         if let Some(alive) = self.setup.counters.processes.read()
-            && alive != 1
+            && alive != 1 + self.zygotes.count()
         {
             give_up(self.socket, phase::MACHINERY, Failure { step: 1, errno: Errno(libc::EBUSY) });
         }
@@ -23,6 +23,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             self.former_ipc = world.ipc;
         }
         self.restore_lasting();
+        self.start_zygote();
         self.slots.close(self.setup.layer_slot);
         // The first program has the same process id in every run.
         let last_pid = self.slots.get(self.setup.last_pid_slot);
@@ -94,7 +95,11 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 }
             }
             plan::execute(self.setup.drop, self.setup.filter, &mut self.slots, &mut missing)
-                .map_err(|failure| (phase::DROP, failure))
+                .map_err(|failure| (phase::DROP, failure))?;
+            if self.setup.warm.is_some() {
+                self.confinement.set(zygote::confinement(proc, b"self"));
+            }
+            Ok(())
         });
         let birth = match ready {
             Ok(()) => Birth::Alive { missing, world },
@@ -152,7 +157,7 @@ pub(super) fn receive_answer(socket: Fd, until: u64) -> Result<Answer, Errno> {
     if received.length == ANSWER_BYTES { Ok(Answer::decode(bytes)) } else { Err(Errno(libc::ESRCH)) }
 }
 
-fn receive_within(socket: Fd, bytes: &mut [u8], until: u64) -> Result<call::Received, Errno> {
+pub(super) fn receive_within(socket: Fd, bytes: &mut [u8], until: u64) -> Result<call::Received, Errno> {
     loop {
         let left = until.saturating_sub(call::monotonic_ns());
         match call::poll([socket], Some(left)) {
