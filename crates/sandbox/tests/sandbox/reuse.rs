@@ -64,7 +64,7 @@ df --output=iused,used,size,itotal ~ /tmp
 cat /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg
 tail -n +2 /proc/locks | wc -l
 tail -n +2 /proc/net/unix | awk 'NF > 7'
-tail -n +2 /proc/net/tcp; tail -n +2 /proc/net/udp; cat /proc/net/sockstat | sed "s/ alloc.*//"; cat /proc/net/dev /proc/net/snmp
+tail -n +2 /proc/net/tcp; tail -n +2 /proc/net/udp; cat /proc/net/sockstat | sed "s/ orphan [0-9]*//; s/ alloc.*//"; cat /proc/net/dev /proc/net/snmp
 cat /proc/net/snmp6 | grep -v ' 0$'
 uname -n; cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname /proc/sys/kernel/shmmax
 echo $$ $BASHPID
