@@ -8,7 +8,7 @@ import http.client
 import json
 import os
 import socket
-import sys
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -72,10 +72,8 @@ BOUNDARY = "belljar-attack-7d31c0aa"
 
 def multipart(parts, boundary=BOUNDARY):
     """A body of parts: pairs of headers and content, both bytes."""
-    body = b""
-    for headers, content in parts:
-        body += b"--" + boundary.encode() + b"\r\n" + headers + b"\r\n\r\n" + content + b"\r\n"
-    return body + b"--" + boundary.encode() + b"--\r\n"
+    pieces = [b"--%s\r\n%s\r\n\r\n%s\r\n" % (boundary.encode(), headers, content) for headers, content in parts]
+    return b"".join(pieces) + b"--" + boundary.encode() + b"--\r\n"
 
 
 def form(config, archive=None):
@@ -184,6 +182,20 @@ def memory(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) << 10
     return 0
+
+
+def start_server(directory, *settings):
+    """A server of the program's own: its process and its address. Nothing of our environment, which names settings, reaches it."""
+    command = [os.environ["BELLJAR"], "serve", "--listen", "127.0.0.1:0", "--data-dir", directory]
+    for setting in settings:
+        command += ["--set", setting]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={"PATH": os.environ["PATH"]})
+    line = process.stdout.readline()
+    if "http://" not in line:
+        print(f"the server did not start: {line!r}")
+        os._exit(3)
+    host, port = line.split("http://")[1].split()[0].rstrip(";").rsplit(":", 1)
+    return process, (host, int(port))
 
 
 class NaiveServer:

@@ -1,5 +1,6 @@
 //! A sandbox that is ready to run commands.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -440,7 +441,9 @@ fn encode(policy: &Policy, command: &Command) -> Result<(u32, u32, Vec<u8>), San
     for argument in &command.argv {
         add(argument)?;
     }
-    let overridden = |name: &str| command.environment.iter().any(|(other, _)| other.as_os_str() == OsStr::new(name));
+    // The last of several values of one name counts, as in a shell. Callers may name a great many.
+    let last: HashMap<&OsStr, usize> =
+        command.environment.iter().enumerate().map(|(index, (name, _))| (name.as_os_str(), index)).collect();
     let mut variables = 0;
     let mut variable = |name: &OsStr, value: &OsStr| {
         let mut joined = OsString::with_capacity(name.len() + value.len() + 1);
@@ -450,12 +453,11 @@ fn encode(policy: &Policy, command: &Command) -> Result<(u32, u32, Vec<u8>), San
         variables += 1;
         add(&joined)
     };
-    for (name, value) in policy.environment.iter().filter(|(name, _)| !overridden(name)) {
+    for (name, value) in policy.environment.iter().filter(|(name, _)| !last.contains_key(OsStr::new(name))) {
         variable(OsStr::new(name), OsStr::new(value))?;
     }
     for (index, (name, value)) in command.environment.iter().enumerate() {
-        // The last of several values of one name counts, as in a shell.
-        if !command.environment.iter().skip(index + 1).any(|(later, _)| later == name) {
+        if last.get(name.as_os_str()) == Some(&index) {
             variable(name, value)?;
         }
     }

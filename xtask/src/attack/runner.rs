@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,8 @@ const POOL: usize = 4;
 const WALL_TIME: &str = "10s";
 
 /// Settings of a server that is attacked from outside: small limits, so that they are reached soon.
-const SMALL: [&str; 11] = [
+const SMALL: [&str; 12] = [
+    "execute.archive_timeout=5s",
     "server.max_connections=64",
     "server.header_timeout=2s",
     "server.body_idle_timeout=2s",
@@ -268,7 +269,8 @@ impl Runner<'_> {
         let before = settled(&watched);
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(Vec::new());
-        let workers = self.orders.options.jobs;
+        // Programs on the host wait more than they work.
+        let workers = self.orders.options.jobs * if jobs.iter().all(|job| job.attack.on_host) { 2 } else { 1 };
         thread::scope(|scope| {
             for _ in 0..workers.min(jobs.len()) {
                 scope.spawn(|| {
@@ -398,8 +400,14 @@ impl Runner<'_> {
                 Some(rustix::fs::Gid::from_raw(USER)),
             )?;
         }
-        let argv = job.attack.argv(PROGRAMS);
-        let mut command = as_user(Path::new(&argv[0]), privileged);
+        let mut argv = job.attack.argv(PROGRAMS);
+        if server.is_none() {
+            // Weak things leave processes behind: these go with their namespace.
+            let alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
+            argv = alone.into_iter().map(str::to_owned).chain(argv).collect();
+        }
+        // Namespaces take root, and something weak may as well have it.
+        let mut command = as_user(Path::new(&argv[0]), privileged || server.is_none());
         command.args(&argv[1..]).current_dir(&directory).env("HOME", &directory).env("TMPDIR", &directory);
         command
             .env("BELLJAR", &self.belljar)
@@ -428,7 +436,7 @@ impl Runner<'_> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(BTreeMap::new());
         thread::scope(|scope| {
-            for _ in 0..self.orders.options.jobs {
+            for _ in 0..self.orders.options.jobs * 2 {
                 scope.spawn(|| {
                     while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let result = self.control(attack);
@@ -542,8 +550,8 @@ fn finish(mut command: Command, patience: Duration) -> Result<(std::process::Exi
     };
     // A plain process may have left others that hold the pipes.
     kill_group(&child);
-    let text = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
-        let bytes = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+    let text = |output: Option<Collected>| {
+        let bytes = output.map(Collected::wait).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let (stdout, stderr) = (text(stdout), text(stderr));
@@ -558,14 +566,38 @@ fn kill_group(child: &Child) {
     }
 }
 
-fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+/// What a thread reads from a pipe.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Collected {
+    /// All of it; what there is when somebody who will not end still holds the pipe.
+    fn wait(self) -> Vec<u8> {
+        let _ = self.ended.recv_timeout(Duration::from_secs(2));
+        self.bytes.lock().map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default()
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> Collected {
+    const MOST: usize = 64 << 20;
+    let (end, ended) = mpsc::channel();
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&bytes);
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What comes after is read, so that the writer goes on, and dropped.
-        let _ = from.by_ref().take(64 << 20).read_to_end(&mut bytes);
-        let _ = std::io::copy(&mut from, &mut std::io::sink());
-        bytes
-    })
+        let mut piece = [0; 64 << 10];
+        while let Ok(length @ 1..) = from.read(&mut piece) {
+            // What comes after is read, so that the writer goes on, and dropped.
+            if let Ok(mut bytes) = shared.lock()
+                && bytes.len() < MOST
+            {
+                bytes.extend_from_slice(&piece[..length]);
+            }
+        }
+        let _ = end.send(());
+    });
+    Collected { bytes, ended }
 }
 
 /// A sandbox beside those of the attacks, with a program that checks itself again and again.
@@ -596,7 +628,7 @@ impl Neighbour {
         }
         let output = self.process.stdout.take().map(collect);
         let status = self.process.wait()?;
-        let said = output.and_then(|output| output.join().ok()).unwrap_or_default();
+        let said = output.map(Collected::wait).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let strange: Vec<_> = said.lines().filter(|line| *line != UNHARMED).collect();
         ensure!(strange.is_empty(), "{}", shortened(&strange.join("; ")));
@@ -633,5 +665,12 @@ mod tests {
         command.args(["-c", "sleep 1000 & echo out; echo err >&2; exit 3"]);
         let (status, stdout, stderr) = finish(command, Duration::from_secs(20)).expect("it ends");
         assert_eq!((status.code(), stdout.as_str(), stderr.as_str()), (Some(3), "out\n", "err\n"));
+        // Of another session, and so of another group: nobody waits for it.
+        let mut command = plain("sh");
+        command.args(["-c", "setsid sleep 8 & echo out"]);
+        let began = Instant::now();
+        let (_, stdout, _) = finish(command, Duration::from_secs(20)).expect("it ends");
+        assert_eq!(stdout, "out\n");
+        assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
     }
 }

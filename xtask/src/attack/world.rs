@@ -19,7 +19,7 @@ pub(crate) const STAGE: &str = "/tmp";
 /// Where the programs are inside, and inside of sandboxes of `belljar run`.
 pub(crate) const PROGRAMS: &str = "/mnt/attacks";
 /// What the directories of our control groups begin with.
-const GROUP: &str = "belljar attack ";
+const GROUP: &str = "belljar-attack-";
 /// Controllers that belljar uses, by their names in version 1.
 const CONTROLLERS: [&str; 5] = ["memory", "pids", "cpu", "cpuacct", "blkio"];
 
@@ -112,7 +112,9 @@ impl Stage {
              mount --bind {stage} {STAGE}\ncd {STAGE}\nset +e\n\
              {STAGE}/bin/xtask attack --inside {STAGE}/orders.json &\nwait $!\n"
         );
-        let mut command = Command::new("sh");
+        // Gone with this process, however that ends, and all inside with it.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", "sh"]);
         let outside =
             "unshare --mount --pid --fork --kill-child --mount-proc --ipc --uts --net --cgroup -- sh -c \"$INSIDE\"";
         command.args(["-c", &format!("set -e\n{join}exec {outside}")]).env("INSIDE", inside);
@@ -148,6 +150,17 @@ fn remove(path: &Path) {
     }
 }
 
+/// Removes the groups of those that were killed.
+fn sweep(base: &Path) {
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(GROUP)?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            remove(&entry.path());
+        }
+    }
+}
+
 /// Makes a control group below our own in each hierarchy that belljar uses. Where that is not possible, belljar has to do with
 /// what there is, as it would anywhere.
 fn control_groups() -> Vec<Group> {
@@ -175,8 +188,9 @@ fn control_groups() -> Vec<Group> {
         let Some(below) = own.as_deref().and_then(|path| path.strip_prefix(root.trim_end_matches('/'))) else {
             continue;
         };
-        let name = format!("{}{}", GROUP.replace(' ', "-"), std::process::id());
-        let path = Path::new(point).join(below.trim_start_matches('/')).join(name);
+        let base = Path::new(point).join(below.trim_start_matches('/'));
+        sweep(&base);
+        let path = base.join(format!("{GROUP}{}", std::process::id()));
         if groups.iter().all(|group: &Group| group.mount != Path::new(point)) && fs::create_dir(&path).is_ok() {
             groups.push(Group { mount: PathBuf::from(point), path });
         }
