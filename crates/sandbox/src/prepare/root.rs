@@ -19,6 +19,9 @@ use crate::policy::{Access, MAX_LAYERS, Network, Policy, Rootfs, User};
 const PLAIN: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 /// For device nodes: of the three only the first and second make sense.
 const DEVICE: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+/// Terminals of a sandbox at the same time. All sandboxes share those of the host (`kernel.pty.max`, 4,096), which one program could
+/// hold.
+const TERMINALS: u32 = 32;
 /// The place inside where a policy's mounts wait until a run puts them where they belong. Covered by then.
 pub(super) const WAITING: &str = "tmp";
 /// A directory that every host has, and that is no longer needed when a root directory is put together.
@@ -314,7 +317,12 @@ impl Root {
         let steps = &mut self.steps;
         let closed = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
         // The terminal file system is its own device directory: devices must work in it.
-        let terminals = [("newinstance", String::new()), ("ptmxmode", "0666".to_owned()), ("mode", "0620".to_owned())];
+        let terminals = [
+            ("newinstance", String::new()),
+            ("ptmxmode", "0666".to_owned()),
+            ("mode", "0620".to_owned()),
+            ("max", TERMINALS.to_string()),
+        ];
         let no_devices = libc::MOUNT_ATTR_NODEV;
         steps.file_system((Layer::MountNamespace, true), "devpts", &terminals, closed & !no_devices, slot::TREE)?;
         steps.root(Step::Attach { tree: slot::TREE, at: slot::ROOT, path: text("dev/pts")? });

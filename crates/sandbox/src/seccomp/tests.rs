@@ -208,8 +208,12 @@ fn the_standard_filter_is_small_and_sound() {
     println!("{length} instructions, at most {steps} steps for a call without arguments");
     assert!(length < 400, "{length} instructions");
     assert!(steps <= 64, "{steps} steps"); // `prctl` compares its options one by one
-    for number in [SYS_read, SYS_write, SYS_futex, SYS_mmap, SYS_openat, SYS_rseq] {
-        assert!(run(&program, &Call::native(number, &[])).1 <= 14, "call {number}");
+    // A look at the flags of `mmap` takes three steps more.
+    for (number, most) in
+        [(SYS_read, 14), (SYS_write, 14), (SYS_futex, 14), (SYS_mmap, 17), (SYS_openat, 14), (SYS_rseq, 14)]
+    {
+        let steps = run(&program, &Call::native(number, &[])).1;
+        assert!(steps <= most, "call {number}: {steps} steps");
     }
 }
 
@@ -258,7 +262,7 @@ fn ordinary_calls_are_allowed() {
         SYS_ftruncate SYS_fallocate SYS_fsync SYS_fdatasync SYS_sendfile SYS_splice SYS_copy_file_range SYS_flock
         SYS_getxattr SYS_setxattr SYS_uname SYS_sysinfo SYS_getuid SYS_setuid SYS_setresgid SYS_setgroups SYS_capget SYS_capset
         SYS_landlock_create_ruleset SYS_landlock_add_rule SYS_landlock_restrict_self SYS_seccomp SYS_personality
-        SYS_pidfd_open SYS_pidfd_send_signal SYS_pkey_alloc SYS_io_setup SYS_io_submit SYS_mbind SYS_get_mempolicy SYS_mknod
+        SYS_pidfd_open SYS_pidfd_send_signal SYS_pkey_alloc SYS_mbind SYS_get_mempolicy SYS_mknod
         SYS_restart_syscall
     ]);
 }
@@ -276,7 +280,7 @@ fn dangerous_calls_are_refused() {
     ]);
     expect(calls![ENOSYS_;
         SYS_clone3 SYS_io_uring_setup SYS_io_uring_enter SYS_io_uring_register SYS_memfd_secret SYS_lookup_dcookie
-        SYS_nfsservctl SYS_uselib SYS__sysctl SYS_syncfs
+        SYS_nfsservctl SYS_uselib SYS__sysctl SYS_syncfs SYS_io_setup SYS_io_submit
     ]);
     expect(calls![Action::Errno(0); SYS_sync]);
     // Calls that the kernel may learn: `cachestat`, `statmount`, and some future one.
