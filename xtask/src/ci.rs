@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 
+use crate::bench::build;
 use crate::cargo::{cargo, perform, printed};
+use crate::chaos::{ChaosArguments, chaos};
+use crate::needs::is_root;
 use crate::summary::Summary;
 use crate::test;
 
@@ -26,6 +29,16 @@ pub(crate) fn ci() -> Result<bool> {
         summary += Summary { passed: u64::from(passed), failed: u64::from(!passed), skipped: 0 };
         if !passed {
             failures.push(printed(&check));
+        }
+    }
+    // As root, where nothing that is checked is missing for want of rights.
+    if is_root() {
+        let minutes = 0.3;
+        let survived =
+            build(&[]).and_then(|binary| chaos(&ChaosArguments { minutes, seed: Some(1), binary: Some(binary) }));
+        summary += Summary { passed: u64::from(survived.is_ok()), failed: u64::from(survived.is_err()), skipped: 0 };
+        if let Err(error) = survived {
+            failures.push(format!("cargo xtask chaos --minutes {minutes}: {error:#}"));
         }
     }
     println!();

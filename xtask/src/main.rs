@@ -5,6 +5,7 @@
 mod attack;
 mod bench;
 mod cargo;
+mod chaos;
 mod ci;
 mod docs;
 mod needs;
@@ -27,10 +28,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     Test(test::TestArguments),
-    /// Run what must hold before a change is merged: tests, formatting, lints, documentation
+    /// Run what must hold before a change is merged: tests, formatting, lints, documentation, a little chaos
     Ci,
     Attack(attack::AttackArguments),
     Bench(bench::BenchArguments),
+    Chaos(chaos::ChaosArguments),
     /// Write the reference pages that are made from the code: docs/configuration.md and docs/command-line.md
     Docs,
 }
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::test(&arguments),
         Task::Ci => ci::ci(),
         Task::Attack(arguments) => attack::attack(&arguments),
+        Task::Chaos(arguments) => chaos::chaos(&arguments).map(|()| true),
         Task::Bench(arguments) => bench::bench(&arguments),
         Task::Docs => docs::regenerate().map(|()| true),
     };

@@ -53,7 +53,7 @@ impl Holdings {
         let processes = family(server.id())?;
         let mut holdings = Self {
             processes: processes.len(),
-            files: count_below(&server.data(), |_| true),
+            files: count_below(server.data(), |_| true),
             server_mib: in_mib(memory.server),
             launcher_mib: in_mib(memory.launcher),
             sandboxes_mib: in_mib(memory.sandboxes),

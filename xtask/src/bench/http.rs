@@ -34,6 +34,15 @@ impl Client {
         Ok(Self { stream: BufReader::with_capacity(64 << 10, stream), host: address.to_string() })
     }
 
+    /// How long to wait for the next bytes of an answer.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub(crate) fn set_patience(&mut self, patience: Duration) -> Result<()> {
+        Ok(self.stream.get_mut().set_read_timeout(Some(patience))?)
+    }
+
     /// The status of a GET; the body is dropped.
     ///
     /// # Errors

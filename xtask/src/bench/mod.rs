@@ -144,14 +144,19 @@ fn run(arguments: &RunArguments) -> Result<()> {
 pub(crate) fn binary_of(named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(binary) => binary.canonicalize().with_context(|| format!("cannot find {}", binary.display())),
-        None => build(),
+        None => build(&["--release"]),
     }
 }
 
-/// Builds the program as it is released, and tells where it is.
-fn build() -> Result<PathBuf> {
-    eprintln!("building belljar with optimization ...");
-    let mut command = cargo(["build", "--release", "--package", "belljar", "--message-format=json-render-diagnostics"]);
+/// Builds the program, and tells where it is.
+///
+/// # Errors
+///
+/// It does not compile.
+pub(crate) fn build(options: &[&str]) -> Result<PathBuf> {
+    eprintln!("building belljar ...");
+    let mut command = cargo(["build", "--package", "belljar", "--message-format=json-render-diagnostics"]);
+    command.args(options);
     let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "belljar does not compile");
     executable(&output.stdout).context("cargo does not tell where the program is")

@@ -1,8 +1,9 @@
 //! A server to be measured: started on a free port, with a data directory of its own, gone with its handle.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -17,12 +18,25 @@ use super::http::Client;
 /// Making a thousand sandboxes takes far less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A directory for a data directory.
+///
+/// # Errors
+///
+/// It cannot be made.
+pub(crate) fn room(prefix: &str) -> Result<TempDir> {
+    let room = tempfile::Builder::new().prefix(prefix).tempdir().context("cannot make a directory")?;
+    // Within reach of others: the server may become somebody else.
+    fs::set_permissions(room.path(), fs::Permissions::from_mode(0o711))?;
+    Ok(room)
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,
-    data: TempDir,
+    data: PathBuf,
+    room: Option<TempDir>,
 }
 
 impl Server {
@@ -32,12 +46,21 @@ impl Server {
     ///
     /// It does not start.
     pub(crate) fn start(binary: &Path, settings: &[&str]) -> Result<Self> {
-        let data = tempfile::Builder::new().prefix("belljar-bench-").tempdir().context("cannot make a directory")?;
-        // Within reach of others: the server may become somebody else.
-        std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
-        let log = data.path().join("log");
+        let room = room("belljar-bench-")?;
+        let mut server = Self::start_in(binary, &room.path().join("data"), settings)?;
+        server.room = Some(room);
+        Ok(server)
+    }
+
+    /// Starts one with this data directory, which stays.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) fn start_in(binary: &Path, data: &Path, settings: &[&str]) -> Result<Self> {
+        let log = data.with_extension("log");
         let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path().join("data"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
         for setting in settings {
             command.args(["--set", setting]);
         }
@@ -52,11 +75,12 @@ impl Server {
             BufReader::new(output).read_line(&mut line).context("cannot read what the server says")?;
         }
         // From here on it is stopped whatever happens.
-        let mut server = Self { process, address: SocketAddr::from(([127, 0, 0, 1], 0)), data };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self { process, address, data: data.to_owned(), room: None };
         let address =
             line.split_whitespace().find_map(|word| word.strip_prefix("http://")?.trim_end_matches(';').parse().ok());
         let Some(address) = address else {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            let said = fs::read_to_string(&log).unwrap_or_default();
             bail!("the server did not start: {}", said.trim());
         };
         server.address = address;
@@ -74,8 +98,22 @@ impl Server {
     }
 
     /// Its data directory.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.data.path().join("data")
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Whether it runs no more.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Waits until it runs no more.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be waited for.
+    pub(crate) fn wait_for_end(&mut self) -> Result<()> {
+        self.process.wait().map(drop).context("cannot wait for the server")
     }
 
     /// Its process.
