@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::memory::Family;
-use super::processes::{family, in_mib};
+use super::processes::{Roles, family, in_mib};
 use super::server::Server;
 
 /// Everything that could grow, at one moment at which nothing runs.
@@ -69,14 +69,13 @@ impl Holdings {
             }
         }
         holdings.namespaces = namespaces.len();
-        // The launcher comes first below the server, and its directories tell its process.
-        if let Some(launcher) = processes.get(1) {
-            let name = format!("belljar-{launcher}-");
-            let is_its = |name_of: &OsStr| name_of.to_string_lossy().starts_with(&name);
-            holdings.groups = count_below(Path::new("/sys/fs/cgroup"), |path| {
-                path.is_dir() && path.ancestors().filter_map(Path::file_name).any(is_its)
-            });
-        }
+        // The directory of a launcher's groups tells its process.
+        let names: Vec<String> =
+            Roles::of(server.id())?.launchers.iter().map(|launcher| format!("belljar-{launcher}-")).collect();
+        let is_its = |name: &OsStr| names.iter().any(|its| name.to_string_lossy().starts_with(its));
+        holdings.groups = count_below(Path::new("/sys/fs/cgroup"), |path| {
+            path.is_dir() && path.ancestors().filter_map(Path::file_name).any(is_its)
+        });
         Ok(holdings)
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Scale;
 use super::archive::{LARGE, pack, saved, write_noise};
-use super::processes::{in_mib, kibibytes, parents, proportional};
+use super::processes::{Roles, in_mib, kibibytes, proportional};
 use super::report::{Report, Row, Target};
 use super::server::Server;
 
@@ -89,6 +89,7 @@ fn growth(process: u32, work: impl FnOnce() -> Result<()>) -> Result<f64> {
 #[derive(Debug, Default)]
 pub(crate) struct Family {
     pub(crate) server: u64,
+    /// And who keeps it.
     pub(crate) launcher: u64,
     pub(crate) sandboxes: u64,
     pub(crate) processes: usize,
@@ -101,18 +102,14 @@ impl Family {
     ///
     /// The kernel does not tell.
     pub(crate) fn of(server: u32) -> Result<Self> {
-        let parents = parents()?;
-        let children = |of: u32| parents.iter().filter(move |(_, parent)| **parent == of).map(|(child, _)| *child);
-        let mut family = Self { server: proportional(server)?, ..Self::default() };
-        for launcher in children(server) {
-            family.launcher += proportional(launcher)?;
-            let mut left: Vec<u32> = children(launcher).collect();
-            while let Some(process) = left.pop() {
-                family.sandboxes += proportional(process)?;
-                family.processes += 1;
-                left.extend(children(process));
-            }
-        }
+        let Roles { launchers, inits, inner } = Roles::of(server)?;
+        let sum = |processes: &[u32]| processes.iter().map(|process| proportional(*process)).sum::<Result<u64>>();
+        let family = Self {
+            server: proportional(server)?,
+            launcher: sum(&launchers)?,
+            sandboxes: sum(&inits)? + sum(&inner)?,
+            processes: inits.len() + inner.len(),
+        };
         Ok(family)
     }
 }

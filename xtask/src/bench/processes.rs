@@ -41,6 +41,46 @@ pub(crate) fn family(of: u32) -> Result<Vec<u32>> {
     Ok(family)
 }
 
+/// A server and all below it, by what they are.
+#[derive(Debug, Default)]
+pub(crate) struct Roles {
+    /// What makes sandboxes: the launcher, and who keeps it.
+    pub(crate) launchers: Vec<u32>,
+    /// The first processes of sandboxes.
+    pub(crate) inits: Vec<u32>,
+    /// All others in sandboxes.
+    pub(crate) inner: Vec<u32>,
+}
+
+impl Roles {
+    /// Of this server.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not tell.
+    pub(crate) fn of(server: u32) -> Result<Self> {
+        let mut roles = Self::default();
+        let levels = |process| fs::read_to_string(format!("/proc/{process}/status")).ok().and_then(|text| ids(&text));
+        let outside = levels(server).map_or(1, |ids| ids.len());
+        for process in family(server)?.into_iter().skip(1) {
+            match levels(process).as_deref() {
+                Some(ids) if ids.len() <= outside => roles.launchers.push(process),
+                Some([.., 1]) => roles.inits.push(process),
+                Some(_) => roles.inner.push(process),
+                // It has ended meanwhile.
+                None => {}
+            }
+        }
+        Ok(roles)
+    }
+}
+
+/// Ids of a process in its process namespaces, from ours inwards (`NSpid` in `proc_pid_status(5)`).
+fn ids(status: &str) -> Option<Vec<u32>> {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_whitespace().map(|id| id.parse().ok()).collect()
+}
+
 /// CPU time of a process, of all below it, and of all that they have waited for. Exact to some clock ticks.
 pub(crate) fn processor_of_family(of: u32) -> Result<Duration> {
     let all = [field::USER, field::SYSTEM, field::REAPED_USER, field::REAPED_SYSTEM];
@@ -96,6 +136,7 @@ mod tests {
         let text = "Rss:  99 kB\nPss:                 123 kB\nPss_Dirty: 7 kB\n";
         assert_eq!(kibibytes(text, "Pss:").ok(), Some(123));
         assert!(kibibytes(text, "Swap:").is_err());
+        assert_eq!(ids("Name:\ta\nNSpid:\t4711\t1\nNSsid:\t0\n"), Some(vec![4711, 1]));
         let stat = "7 (a) S 1) S 4711 7 7 0 -1 4194560 1 2 3 4 50 60 70 80 20 0";
         let fields = [field::PARENT, field::USER, field::SYSTEM, field::REAPED_USER, field::REAPED_SYSTEM];
         assert_eq!(fields.map(|field| number(stat, field)), [4711, 50, 60, 70, 80].map(Some));

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::random::Random;
-use crate::bench::processes::{family, parents};
+use crate::bench::processes::{Roles, family};
 
 /// Whom a volley is against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(super) enum Victim {
     Init,
     /// A process within a sandbox: its spawner, or a program.
     Inner,
+    /// A launcher, or who keeps it.
     Launcher,
     Server,
 }
@@ -51,18 +52,13 @@ impl Victim {
     ///
     /// The kernel does not tell.
     pub(super) fn kill(self, server: u32, random: &mut Random) -> Result<bool> {
-        let parents = parents()?;
-        let of = |parent: &[u32]| -> Vec<u32> {
-            parents.iter().filter(|(_, its)| parent.contains(its)).map(|(child, _)| *child).collect()
-        };
-        let launchers = of(&[server]);
-        let inits = of(&launchers);
+        let Roles { launchers, inits, inner } = Roles::of(server)?;
         let chosen = match self {
             Self::Nobody => Vec::new(),
             Self::Server => vec![server],
             Self::Launcher => launchers,
             Self::Init => inits,
-            Self::Inner => of(&inits),
+            Self::Inner => inner,
         };
         let Some(victim) = random.choose(&chosen).copied() else { return Ok(false) };
         let Some(pid) = i32::try_from(victim).ok().and_then(Pid::from_raw) else { return Ok(false) };

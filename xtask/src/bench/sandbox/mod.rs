@@ -4,6 +4,7 @@
 mod busy;
 mod cases;
 mod idle;
+mod image;
 mod judge;
 mod path;
 mod peers;
@@ -47,7 +48,7 @@ pub(crate) struct SandboxArguments {
     #[arg(long)]
     json: bool,
 
-    /// Only parts whose name contains this: runs, busy, path, idle, scale, limits
+    /// Only parts whose name contains this: runs, busy, path, idle, scale, image, limits
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 
@@ -75,12 +76,13 @@ struct Results {
 /// A part of the bench.
 type Part = fn(&Path, Scale, &mut Results) -> Result<()>;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("runs", runs::measure),
     ("busy", busy::measure),
     ("path", path::measure),
     ("idle", idle::measure),
     ("scale", scale::measure),
+    ("image", image::measure),
     ("limits", limits),
 ];
 
