@@ -1,8 +1,9 @@
 //! `cargo xtask ci`: what must hold before a change is merged.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::bench::build;
+use crate::bench::sandbox::path;
 use crate::cargo::{cargo, perform, printed};
 use crate::chaos::{ChaosArguments, chaos};
 use crate::needs::is_root;
@@ -34,11 +35,16 @@ pub(crate) fn ci() -> Result<bool> {
     // As root, where nothing that is checked is missing for want of rights.
     if is_root() {
         let minutes = 0.3;
-        let survived =
-            build(&[]).and_then(|binary| chaos(&ChaosArguments { minutes, seed: Some(1), binary: Some(binary) }));
-        summary += Summary { passed: u64::from(survived.is_ok()), failed: u64::from(survived.is_err()), skipped: 0 };
-        if let Err(error) = survived {
-            failures.push(format!("cargo xtask chaos --minutes {minutes}: {error:#}"));
+        let survived = build(&[])
+            .and_then(|binary| chaos(&ChaosArguments { minutes, seed: Some(1), binary: Some(binary) }))
+            .map(Some)
+            .with_context(|| format!("cargo xtask chaos --minutes {minutes}"));
+        let waits = build(&[]).and_then(|binary| path::check(&binary)).context("cargo xtask bench sandbox --only path");
+        for done in [survived, waits] {
+            let (passed, skipped) = (matches!(done, Ok(Some(()))), matches!(done, Ok(None)));
+            let failed = u64::from(done.is_err());
+            summary += Summary { passed: u64::from(passed), failed, skipped: u64::from(skipped) };
+            failures.extend(done.err().map(|error| format!("{error:#}")));
         }
     }
     println!();

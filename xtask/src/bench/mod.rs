@@ -13,7 +13,7 @@ mod memory;
 pub(crate) mod processes;
 pub(crate) mod report;
 mod sampling;
-mod sandbox;
+pub(crate) mod sandbox;
 pub(crate) mod server;
 mod spawn;
 

@@ -6,7 +6,7 @@ mod cases;
 mod idle;
 mod image;
 mod judge;
-mod path;
+pub(crate) mod path;
 mod peers;
 mod runs;
 mod scale;

@@ -64,6 +64,21 @@ pub(super) fn measure(binary: &Path, scale: Scale, results: &mut Results) -> Res
     Ok(())
 }
 
+/// Checks that a request waits for neither; `None` where the kernel cannot tell.
+///
+/// # Errors
+///
+/// It does wait, or does not work.
+pub(crate) fn check(binary: &Path) -> Result<Option<()>> {
+    let Ok(tracer) = Tracer::new() else { return Ok(None) };
+    drop(tracer);
+    let server = Server::start(binary, &[])?;
+    let Seen { ours: [Counts { waits, writes }, _], .. } = traced(binary, &server, 20)?;
+    ensure!(waits == 0.0, "a request waits {waits} times for RCU");
+    ensure!(writes == 0.0, "a request writes {writes} times to the disk");
+    Ok(Some(()))
+}
+
 struct Seen {
     /// Requests, cold runs.
     ours: [Counts; 2],
