@@ -47,6 +47,11 @@ const FORBIDDEN: &[Attempt] = &[
     ("io_uring_setup", "syscall(SYS_io_uring_setup, 8, buffer)", ABSENT),
     ("io_uring_enter", "syscall(SYS_io_uring_enter, 0, 0, 0, 0, 0, 0)", ABSENT),
     ("io_uring_register", "syscall(SYS_io_uring_register, -1, 0, 0, 0)", ABSENT),
+    (
+        "is it in the page cache",
+        "syscall(SYS_preadv2, open(\"/usr/bin/env\", 0), (long[]){(long)buffer, 9}, 1, 0, 0, 8)",
+        &[libc::EOPNOTSUPP],
+    ),
     ("io_setup", "syscall(SYS_io_setup, 8, buffer)", ABSENT),
     ("huge pages mapped", "(long)mmap(0, 2 << 20, 3, 0x40022, -1, 0)", &[libc::ENOMEM]),
     ("huge pages as a file", "syscall(SYS_memfd_create, \"x\", 5)", &[libc::ENOMEM]),
