@@ -226,7 +226,11 @@ impl Context {
             Ok(Asked::OtherAddress) => {
                 (Refusal::Request("there is no such kind of address"), socks::Reply::UnknownAddress)
             }
-            Err(refusal) => (refusal, socks::Reply::Failed),
+            // Whatever it speaks, it would not understand us.
+            Err(refusal) => {
+                (visit.verdict, visit.ending) = (Some(Verdict::Refused(refusal)), Ending::Closed);
+                return farewell(inside).await;
+            }
         };
         visit.verdict = Some(Verdict::Refused(refusal.0));
         visit.ending = Ending::Closed;

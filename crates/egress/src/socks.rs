@@ -14,7 +14,6 @@ pub(crate) const NO_METHOD: [u8; 2] = [5, 0xff];
 #[repr(u8)]
 pub(crate) enum Reply {
     Connected = 0,
-    Failed = 1,
     NotAllowed = 2,
     Unreachable = 4,
     UnknownCommand = 7,
