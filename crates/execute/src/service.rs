@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use belljar_egress::Rules;
 use belljar_sandbox::agent::Refusal;
 use belljar_sandbox::privileges::{Charter, Grant};
 use belljar_sandbox::{AgentError, Launcher, Network, Policy, Pool, PoolSettings, PoolStatus, Sandbox, TakeError};
@@ -16,6 +17,7 @@ use crate::error::{ExecuteError, NotReady, StartError};
 use crate::facts::{Machine, Sampler, Specifications, Usage, within_16_bits};
 use crate::libraries::{Cache, Libraries, LibraryUpdate};
 use crate::member::Member;
+use crate::network::{self, Egress, Traffic};
 use crate::policy::{self, Surroundings};
 use crate::tasks::{self, NoListing};
 use crate::{Request, Response, Settings, run};
@@ -32,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) pool: Pool,
     pub(crate) data: DataDirectory,
     pub(crate) environments: Environments,
+    /// With an allow-list.
+    egress: Option<Egress>,
     /// The directory shown at `/utils/libs`.
     pub(crate) libraries: PathBuf,
     pub(crate) machine: Machine,
@@ -51,6 +55,7 @@ pub struct Preparation {
     machine: Machine,
     cpus: u32,
     policy: Policy,
+    rules: Option<Rules>,
 }
 
 impl Preparation {
@@ -93,8 +98,10 @@ impl Service {
         let machine = Machine::this();
         let cpus = u32::try_from(machine.logical_cpus()).unwrap_or(u32::MAX);
         let surroundings = Surroundings::of_this_machine(libraries.clone(), cpus).await;
-        let policy = policy::policy(&settings, &surroundings);
-        Ok(Preparation { settings, libraries, machine, cpus, policy })
+        let mut policy = policy::policy(&settings, &surroundings);
+        let rules = settings.network.rules().map_err(|error| StartError::Sandbox(Box::new(error)))?;
+        network::apply(&settings.network, rules.as_ref(), &mut policy);
+        Ok(Preparation { settings, libraries, machine, cpus, policy, rules })
     }
 
     /// Prepares and begins.
@@ -114,7 +121,7 @@ impl Service {
     ///
     /// The store cannot be used, or no sandboxes can be made.
     pub async fn begin(launcher: &Launcher, data: DataDirectory, preparation: Preparation) -> Result<Self, StartError> {
-        let Preparation { settings, libraries, machine, cpus, policy } = preparation;
+        let Preparation { settings, libraries, machine, cpus, policy, rules } = preparation;
         let environments = Environments::open(&data).await.map_err(StartError::Store)?;
         let pool_settings = PoolSettings { size: settings.pool_size, reuse: settings.sandbox.reuse };
         let pool = Pool::new(launcher, policy, pool_settings).map_err(|error| StartError::Sandbox(Box::new(error)))?;
@@ -124,6 +131,7 @@ impl Service {
             pool,
             data,
             environments,
+            egress: rules.map(Egress::new),
             libraries,
             machine,
             cpus,
@@ -168,7 +176,10 @@ impl Service {
 
         let began = Instant::now();
         run::unpack(&mut sandbox, base, request.upload.take(), settings).await?;
-        let executions = run::run_commands(&mut sandbox, &request, settings.timeout).await?;
+        // Dropped before the sandbox, however this ends: its next user's connections are not for us.
+        let gate = self.0.egress.as_ref().map(|egress| egress.gate(&sandbox)).transpose();
+        let gate = gate.map_err(|source| ExecuteError::Io { step: "serving the sandbox's network", source })?;
+        let executions = network::beside(gate, run::run_commands(&mut sandbox, &request, settings.timeout)).await?;
         if request.save || request.result_path.is_some() {
             // Nothing that still runs may change what is read or packed.
             let settled = sandbox.settle();
@@ -370,6 +381,12 @@ impl Service {
         } else {
             Err(NotReady::Starting)
         }
+    }
+
+    /// What sandboxes have reached of the network; absent without an allow-list.
+    #[must_use]
+    pub fn traffic(&self) -> Option<Traffic> {
+        self.0.egress.as_ref().map(Egress::traffic)
     }
 
     /// What it was started with.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use belljar_execute::{ExecuteError, Libraries, NotReady, Request, Response, Service, Specifications, Usage};
+use belljar_execute::{ExecuteError, Libraries, NotReady, Request, Response, Service, Specifications, Traffic, Usage};
 use belljar_store::{Environment, EnvironmentId};
 use tokio::io::AsyncRead;
 
@@ -80,6 +80,8 @@ pub(crate) struct Gauges {
     pub(crate) preparing: usize,
     /// Requests that wait for a sandbox.
     pub(crate) waiting: usize,
+    /// What sandboxes have reached of the network; absent without an allow-list.
+    pub(crate) traffic: Option<Traffic>,
     /// Saved environments and the bytes of their archives; absent when the store did not answer.
     pub(crate) stored: Option<(u64, u64)>,
 }
@@ -134,7 +136,7 @@ impl Backend for Service {
         }
         let pool = self.pool();
         let (idle, busy, preparing, waiting) = (pool.idle, pool.busy, pool.preparing, pool.waiting);
-        Gauges { idle, busy, preparing, waiting, stored: stored.ok() }
+        Gauges { idle, busy, preparing, waiting, traffic: self.traffic(), stored: stored.ok() }
     }
 
     fn ready(&self) -> Result<(), NotReady> {

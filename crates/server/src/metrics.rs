@@ -1,8 +1,9 @@
 //! What Prometheus collects. Labels take few values, whatever callers send.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use belljar_execute::{ExecuteError, Response};
+use belljar_execute::{ExecuteError, Response, Traffic};
 use belljar_sandbox::{End, Limit};
 use http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -32,6 +33,8 @@ pub(crate) struct Metrics {
     waiting: Gauge,
     environments: Gauge,
     environment_bytes: Gauge,
+    egress_connections: Family<VerdictLabel, Counter>,
+    egress_bytes: Family<DirectionLabel, Counter>,
     /// Open connections.
     pub(crate) connections: Gauge,
     /// Requests without a valid key.
@@ -56,6 +59,16 @@ struct OutcomeLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabel {
+    direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabel {
     state: &'static str,
 }
@@ -73,6 +86,8 @@ impl Metrics {
             waiting: Gauge::default(),
             environments: Gauge::default(),
             environment_bytes: Gauge::default(),
+            egress_connections: Family::default(),
+            egress_bytes: Family::default(),
             connections: Gauge::default(),
             refused_keys: Counter::default(),
             registry: Registry::default(),
@@ -93,6 +108,16 @@ impl Metrics {
             "environments_bytes",
             "Disk space of the archives of saved environments",
             metrics.environment_bytes.clone(),
+        );
+        registry.register(
+            "egress_connections",
+            "Connections of sandboxes to the network by verdict: allowed, refused, or allowed and failed",
+            metrics.egress_connections.clone(),
+        );
+        registry.register(
+            "egress_bytes",
+            "Bytes between sandboxes and the network by direction, seen from the sandbox",
+            metrics.egress_bytes.clone(),
         );
         Self { registry, ..metrics }
     }
@@ -142,11 +167,25 @@ impl Metrics {
             self.environments.set(signed(environments));
             self.environment_bytes.set(signed(bytes));
         }
+        if let Some(traffic) = gauges.traffic {
+            let Traffic { allowed, refused, failed, sent, received } = traffic;
+            for (verdict, count) in [("allowed", allowed), ("refused", refused), ("failed", failed)] {
+                set(&self.egress_connections.get_or_create(&VerdictLabel { verdict }), count);
+            }
+            for (direction, bytes) in [("sent", sent), ("received", received)] {
+                set(&self.egress_bytes.get_or_create(&DirectionLabel { direction }), bytes);
+            }
+        }
         let mut printed = String::new();
         // Writing to a string cannot fail.
         let _ = text::encode(&mut printed, &self.registry);
         printed
     }
+}
+
+/// What is counted elsewhere.
+fn set(counter: &Counter, count: u64) {
+    counter.inner().store(count, Ordering::Relaxed);
 }
 
 fn signed(number: impl TryInto<i64>) -> i64 {
@@ -194,7 +233,12 @@ mod tests {
         metrics.answered("unknown", &Method::from_bytes(b"BREW").unwrap(), StatusCode::NOT_FOUND, Duration::ZERO);
         metrics.abandoned("execute", &Method::POST);
         metrics.executed(Err(&ExecuteError::Busy { retry_after: Duration::from_secs(1) }));
-        let printed = metrics.print(Gauges { busy: 2, stored: Some((7, 4096)), ..Gauges::default() });
+        let printed = metrics.print(Gauges {
+            busy: 2,
+            stored: Some((7, 4096)),
+            traffic: Some(Traffic { refused: 3, sent: 5, ..Traffic::default() }),
+            ..Gauges::default()
+        });
         for line in [
             "belljar_http_requests_total{route=\"execute\",method=\"POST\",status=\"2xx\"} 1",
             "belljar_http_requests_total{route=\"unknown\",method=\"other\",status=\"4xx\"} 1",
@@ -206,6 +250,8 @@ mod tests {
             "belljar_waiting_requests 0",
             "belljar_environments 7",
             "belljar_environments_bytes 4096",
+            "belljar_egress_connections_total{verdict=\"refused\"} 3",
+            "belljar_egress_bytes_total{direction=\"sent\"} 5",
         ] {
             assert!(printed.lines().any(|printed| printed == line), "{line} in\n{printed}");
         }

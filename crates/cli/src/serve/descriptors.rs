@@ -31,7 +31,9 @@ pub(super) fn raise_limit() -> u64 {
 
 /// How many of the connections that are set this limit allows. At least one; and half of a small limit is left to the rest.
 pub(super) fn connections_within(limit: u64, settings: &Settings) -> usize {
-    let sandboxes = SANDBOX.saturating_mul(u64::try_from(settings.execute.pool_size).unwrap_or(u64::MAX));
+    let network = u64::try_from(settings.execute.network.descriptors()).unwrap_or(u64::MAX);
+    let sandboxes =
+        SANDBOX.saturating_add(network).saturating_mul(u64::try_from(settings.execute.pool_size).unwrap_or(u64::MAX));
     let rest = sandboxes.saturating_add(PROCESS).min(limit / 2);
     let connections = usize::try_from((limit - rest) / CONNECTION).unwrap_or(usize::MAX);
     settings.server.max_connections.min(connections).max(1)

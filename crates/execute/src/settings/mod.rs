@@ -3,6 +3,7 @@
 //! Where the PremierLangage sandbox (release 3.0.3) has a setting of the same meaning, its name and default are given.
 
 mod libraries;
+mod network;
 mod sandbox;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use belljar_sandbox::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
 pub use libraries::{Alias, ExternalLibrary, InvalidLibrary, LibrarySettings, Protocol, RepositoryUrl};
+pub use network::{Access, NetworkSettings};
 pub use sandbox::SandboxSettings;
 
 /// Settings of the job "run". Sizes are written as `256M`, times as `10s`; unknown keys are errors.
@@ -67,6 +69,8 @@ pub struct Settings {
     pub compression_level: u32,
     /// The sandboxes.
     pub sandbox: SandboxSettings,
+    /// What programs may reach of the network.
+    pub network: NetworkSettings,
     /// What programs find at `/utils/libs`, and what is told about installed software.
     pub libraries: LibrarySettings,
 }
@@ -87,6 +91,7 @@ impl Default for Settings {
             max_saved: ByteSize::from_mib(64),
             compression_level: 1,
             sandbox: SandboxSettings::default(),
+            network: NetworkSettings::default(),
             libraries: LibrarySettings::default(),
         }
     }
@@ -117,6 +122,8 @@ impl Settings {
             ("archive_timeout", self.archive_timeout),
             ("environment_lifetime", self.environment_lifetime),
             ("sweep_interval", self.sweep_interval),
+            ("network.connect_timeout", self.network.connect_timeout),
+            ("network.idle_timeout", self.network.idle_timeout),
             ("libraries.refresh_interval", self.libraries.refresh_interval),
             ("libraries.git_timeout", self.libraries.git_timeout),
             ("libraries.listing_lifetime", self.libraries.listing_lifetime),
@@ -135,6 +142,8 @@ impl Settings {
             ("sandbox.processes", self.sandbox.processes.into()),
             ("sandbox.open_files", self.sandbox.open_files.into()),
             ("sandbox.stack", self.sandbox.stack.bytes()),
+            ("network.sent", self.network.sent.bytes()),
+            ("network.received", self.network.received.bytes()),
         ];
         let broken = |key, problem| Err(InvalidSetting { key, problem });
         if !(1..=1024).contains(&self.pool_size) {
@@ -156,6 +165,7 @@ impl Settings {
                 return broken(key, "must be more than 0");
             }
         }
+        self.network.validate()?;
         self.libraries.validate()
     }
 
