@@ -11,7 +11,7 @@ use crate::cargo::perform;
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// A program, the Debian package that has it, and what it is for.
-const NEEDS: [(&str, &str, &str); 7] = [
+const NEEDS: [(&str, &str, &str); 8] = [
     ("gcc", "gcc", "compiles programs inside sandboxes"),
     ("ld", "binutils", "links them"),
     ("python3", "python3", "runs inside sandboxes, and is compared with our reading of JSON"),
@@ -19,6 +19,7 @@ const NEEDS: [(&str, &str, &str); 7] = [
     ("tar", "tar", "makes archives that ours are compared with"),
     ("gzip", "gzip", "compresses them"),
     ("openssl", "openssl", "makes certificates and speaks TLS"),
+    ("ip", "iproute2", "makes networks that tests reach instead of the real one"),
 ];
 
 /// Headers that a compiler alone does not have.

@@ -19,7 +19,7 @@ use crate::http::{self, Task};
 use crate::layout::Door;
 use crate::limits::Budget;
 use crate::outside::Outside;
-use crate::record::{Connection, Ending, Journal, Refusal, Verdict, Way, shown};
+use crate::record::{Connection, Ending, Failure, Journal, Refusal, Verdict, Way, shown};
 use crate::relay::{Meter, Relay, Stop};
 use crate::rules::Rules;
 use crate::socks::{self, Asked, Read};
@@ -367,7 +367,11 @@ impl<'a> Visit<'a> {
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        let verdict = self.verdict.take().unwrap_or(Verdict::Refused(Refusal::Incomplete));
+        let undecided = || match self.host.is_empty() {
+            true => Verdict::Refused(Refusal::Incomplete),
+            false => Verdict::Failed(Failure::RunEnded),
+        };
+        let verdict = self.verdict.take().unwrap_or_else(undecided);
         let (sent, received) = self.meter.bytes();
         self.journal.record(Connection {
             way: self.way,

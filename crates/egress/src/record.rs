@@ -54,6 +54,9 @@ pub enum Failure {
     /// It took too long.
     #[error("it did not answer in time")]
     TimedOut,
+    /// The run ended before it answered.
+    #[error("the run ended first")]
+    RunEnded,
 }
 
 /// What was decided.

@@ -6,6 +6,7 @@ mod commands;
 mod directories;
 mod image;
 mod limits;
+mod network;
 mod run;
 mod serve;
 mod signals;
