@@ -66,8 +66,7 @@ pub(super) fn give_up(account: &Account, directory: &Path, settings: Settings) -
         connections: programs || preparation.makes_connections(),
     };
     if preparation.makes_connections() {
-        // How names are resolved.
-        restriction.read.push(PathBuf::from("/etc"));
+        restriction.read.extend(resolver());
     }
     if programs {
         let home = account.home.clone().unwrap_or_else(|| data.path().to_owned());
@@ -84,6 +83,17 @@ pub(super) fn give_up(account: &Account, directory: &Path, settings: Settings) -
     let (launchers, keeper) = (kept.launcher.to_string(), kept.keeper.to_string());
     info!(server = ours.to_string(), launcher = launchers, keeper, "Privileges are separated.");
     Ok(Ready { launcher, data, preparation })
+}
+
+/// Where it says how names are resolved: `/etc`, and where its files lead to. Directories, because such a file is replaced by another.
+fn resolver() -> Vec<PathBuf> {
+    let leads_to = |name: &str| Path::new("/etc").join(name).canonicalize().ok()?.parent().map(Path::to_owned);
+    let files = ["resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf"];
+    let mut directories: Vec<_> = files.into_iter().filter_map(leads_to).collect();
+    directories.push(PathBuf::from("/etc"));
+    directories.sort();
+    directories.dedup();
+    directories
 }
 
 /// Opens the data directory, as a user who may.

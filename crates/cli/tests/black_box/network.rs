@@ -31,6 +31,7 @@ nsenter -t $other -n sh -ec '
 ip route add default via 198.18.0.2
 mount --bind hosts /etc/hosts
 mount --bind nsswitch.conf /etc/nsswitch.conf
+mount --bind resolv.conf "$(readlink -f /etc/resolv.conf)"
 nsenter -t $other -n python3 internet.py internet &
 children="$children $!"
 python3 internet.py host &
@@ -69,7 +70,22 @@ def listen(address, port):
     listener = socket.socket()
     listener.bind((address, port)); listener.listen()
     threading.Thread(target=serve, args=(listener, f'{address}:{port}')).start()
+def resolver():
+    # Names, and what they mean: one answer after the other, the last one for ever.
+    names = {b'dns': ['93.184.216.34'], b'rebind': ['93.184.216.34', '10.0.0.5'], b'trap': ['10.0.0.5', '169.254.169.254']}
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); listener.bind(('198.18.0.2', 53))
+    while True:
+        query, peer = listener.recvfrom(999)
+        end = query.index(b'\0', 12) + 5
+        answers = names.get(query[13:13 + query[12]])
+        header = query[:2] + (b'\x81\x80' if answers else b'\x81\x83') + b'\0\1\0'
+        if answers and query[end - 4:end - 2] == b'\0\1':
+            address = answers.pop(0) if len(answers) > 1 else answers[0]
+            listener.sendto(header + b'\1\0\0\0\0' + query[12:end] + b'\xc0\x0c\0\1\0\1\0\0\0\0\0\4' + socket.inet_aton(address), peer)
+        else:
+            listener.sendto(header + b'\0\0\0\0\0' + query[12:end], peer)
 if sys.argv[1] == 'internet':
+    threading.Thread(target=resolver).start()
     for address in ('93.184.216.34', '10.0.0.5', '169.254.169.254', '198.18.0.2'):
         for port in (80, 443): listen(address, port)
 else:
@@ -129,9 +145,10 @@ fn place() -> TempDir {
     fs::copy(env!("CARGO_BIN_EXE_belljar"), place.path().join("belljar")).expect("copied");
     let files = [
         ("hosts", HOSTS),
-        ("nsswitch.conf", "hosts: files\npasswd: files\n"),
+        ("nsswitch.conf", "hosts: files dns\npasswd: files\n"),
         ("internet.py", INTERNET),
         ("drive.py", DRIVE),
+        ("resolv.conf", "nameserver 198.18.0.2\noptions timeout:2 attempts:2\n"),
         ("seen", ""),
         ("heard", ""),
     ];
@@ -152,7 +169,7 @@ user = sys.argv[1:]
 log = open('log', 'w')
 server = subprocess.Popen([*user, './belljar', 'serve', '--listen', '127.0.0.1:0', '--data-dir', os.environ['DATA'],
     '--set', 'execute.pool_size=1', '--set', 'execute.wait_for_sandbox=10s', '--set', 'log.format=json',
-    '--set', 'execute.network.access=allow', '--set', 'execute.network.allow=["example.org:80", "inner.example:80"]'],
+    '--set', 'execute.network.access=allow', '--set', 'execute.network.allow=["example.org:80", "dns.example:80"]'],
     stdout=subprocess.PIPE, stderr=log, text=True)
 port = int(server.stdout.readline().split('http://127.0.0.1:')[1].split(';')[0])
 def ask(method, path, body=None):
@@ -168,13 +185,14 @@ while p := s.recv(999): b += p
 print(b.split()[-1].decode())" """
 HOLD = """python3 -c "
 import os, socket, time
-s = socket.create_connection(('example.org', 80), 3); s.sendall(b'stale')
+s = socket.create_connection(('example.org', 80), 3); s.sendall(b'GET\\\\n'); s.recv(1)
 if os.fork(): print('left', flush=True); os._exit(0)
 os.setsid(); os.close(1); os.close(2); time.sleep(60)" """
 STAY = """python3 -c "
 import socket, time
 s = socket.create_connection(('example.org', 80), 3); s.sendall(b'stale'); time.sleep(60)" """
 told = {'get': execute(GET), 'proxy': execute('curl -s http://example.org/') if os.path.exists('/usr/bin/curl') else '93.184.216.34:80'}
+told['dns'] = execute(GET.replace('example.org', 'dns.example'))
 told['refused'] = execute("""python3 -c "
 import urllib.request, urllib.error
 try: urllib.request.urlopen('http://evil.example/')
@@ -249,7 +267,7 @@ fn what_is_listed_is_reached_each_way() {
     }
     for user in users() {
         let place = place();
-        let options = "--allow example.org:80,443 --allow '*.example.net:80' --allow 10.0.0.0/24:80 --allow inner.example:80 --allow 127.0.0.1:8088";
+        let options = "--allow example.org:80,443 --allow '*.example.net:80' --allow 10.0.0.0/24:80 --allow inner.example:80 --allow 127.0.0.1:8088 --allow dns.example:80 --allow rebind.example:80";
         let (found, outcome) = probe(
             &place,
             user,
@@ -264,6 +282,9 @@ fn what_is_listed_is_reached_each_way() {
                 "probe('socks, address', socks, '10.0.0.5', 80)",
                 "probe('private, named', tcp, 'inner.example', 80)",
                 "probe('loopback, named', tcp, '127.0.0.1', 8088)",
+                "probe('dns', tcp, 'dns.example', 80)",
+                "probe('rebinding, first', tcp, 'rebind.example', 80)",
+                "probe('rebinding, then', tcp, 'rebind.example', 80)",
             ],
         );
         let expected = serde_json::json!({
@@ -276,10 +297,13 @@ fn what_is_listed_is_reached_each_way() {
             "socks, address": "10.0.0.5:80",
             "private, named": "10.0.0.5:80",
             "loopback, named": "127.0.0.1:8088",
+            "dns": "93.184.216.34:80",
+            "rebinding, first": "93.184.216.34:80",
+            "rebinding, then": "93.184.216.34:80",
         });
         assert_eq!(found, expected, "{user}");
         let connections = outcome["connections"].as_array().expect("they are told");
-        assert_eq!(connections.len(), 9, "{outcome:#}");
+        assert_eq!(connections.len(), 12, "{outcome:#}");
         let first = &connections[0];
         let told = (&first["host"], &first["port"], &first["address"], &first["verdict"], &first["ending"]);
         let expected = ("example.org", 80, "93.184.216.34:80", "allowed", "closed");
@@ -297,9 +321,10 @@ fn what_is_not_listed_is_not_reached() {
         let (found, outcome) = probe(
             &place,
             user,
-            "--allow inner.example:80 --allow own.example:8088 --allow '*.example.net:443'",
+            "--allow inner.example:80 --allow trap.example:80 --allow own.example:8088 --allow '*.example.net:443'",
             &[
                 "probe('private', tcp, 'inner.example', 80)",
+                "probe('private, by dns', tcp, 'trap.example', 80)",
                 "probe('own address', tcp, 'own.example', 8088)",
                 "probe('proxy', proxied, 'http://example.org/')",
                 "probe('proxy, other port', proxied, 'http://www.example.net/')",
@@ -330,6 +355,7 @@ fn what_is_not_listed_is_not_reached() {
         );
         let expected = serde_json::json!({
             "private": "ECONNRESET",
+            "private, by dns": "ECONNRESET",
             "own address": "ECONNRESET",
             "proxy": "403 belljar: example.org:80: it is not on the list",
             "proxy, other port": "403 belljar: www.example.net:80: it is not on the list",
@@ -362,7 +388,7 @@ fn what_is_not_listed_is_not_reached() {
         assert!(wrong.is_empty(), "{user}: {wrong:?}");
         assert_eq!(seen(&place), Vec::<String>::new(), "nothing came out");
         let verdicts: Vec<_> = outcome["connections"].as_array().expect("told").iter().map(|c| &c["verdict"]).collect();
-        assert_eq!(verdicts, ["refused"; 9], "{outcome:#}");
+        assert_eq!(verdicts, ["refused"; 10], "{outcome:#}");
     }
 }
 
@@ -380,7 +406,7 @@ fn requests_reach_what_is_listed_and_leave_nothing_to_the_next() {
         let log = fs::read_to_string(place.path().join("log")).unwrap_or_default();
         let told: Value =
             serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error} ({user}): {done:?}\n{log}"));
-        for key in ["get", "proxy", "after", "after a caller left"] {
+        for key in ["get", "proxy", "dns", "after", "after a caller left"] {
             assert_eq!(told[key], "93.184.216.34:80", "{key}: {told:#}\n{log}");
         }
         assert_eq!(told["refused"], "belljar: evil.example:80: it is not on the list", "{told:#}");
@@ -390,6 +416,7 @@ fn requests_reach_what_is_listed_and_leave_nothing_to_the_next() {
             serde_json::json!([
                 ["example.org", 80, "allowed"],
                 ["example.org", 80, "allowed"],
+                ["dns.example", 80, "allowed"],
                 ["evil.example", 80, "refused"],
                 ["example.org", 80, "allowed"],
                 ["example.org", 80, "allowed"],
@@ -400,7 +427,7 @@ fn requests_reach_what_is_listed_and_leave_nothing_to_the_next() {
         );
         assert_eq!(told["request"], true, "each line names its request: {log}");
         let metrics = told["metrics"].as_array().expect("lines");
-        for line in ["verdict=\"allowed\"} 6", "verdict=\"refused\"} 1"] {
+        for line in ["verdict=\"allowed\"} 7", "verdict=\"refused\"} 1"] {
             let expected = format!("belljar_egress_connections_total{{{line}");
             assert!(metrics.iter().any(|found| found == &expected), "{expected}: {metrics:?}");
         }
