@@ -58,7 +58,7 @@ for name in ("RLIMIT_NOFILE", "RLIMIT_MEMLOCK", "RLIMIT_STACK", "RLIMIT_MSGQUEUE
     now = resource.getrlimit(limit)[1]
     must_fail(f"more than {name}", lambda: resource.setrlimit(limit, (now + 1, now + 1)) if now >= 0 else -1)
 must_fail("a better priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, -5) or "given")
-must_fail("the out-of-memory killer kept away", lambda: open("/proc/self/oom_score_adj", "w").write("-1000"))
+must_fail("the out-of-memory killer kept away", lambda: os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY), b"-1000"))
 for family, kind in ((socket.AF_INET, socket.SOCK_RAW), (socket.AF_PACKET, socket.SOCK_RAW), (socket.AF_NETLINK, socket.SOCK_RAW)):
     must_fail(f"socket {family}", lambda: socket.socket(family, kind, 1))
 a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
