@@ -72,13 +72,13 @@ impl Launch {
         let hierarchies = Hierarchies::discover();
         sweep(&hierarchies);
         let machine = Machine::inspect(&hierarchies);
-        Self { hierarchies, machine, made: 0, prepared: None, sealed: None }
+        Self { hierarchies, machine, made: first_number(std::process::id()), prepared: None, sealed: None }
     }
 
     /// The same for a launcher that makes only what was granted.
     pub(crate) fn sealed(sealed: Rc<Sealed>) -> Self {
         let (hierarchies, machine) = (sealed.hierarchies.clone(), sealed.machine.clone());
-        Self { hierarchies, machine, made: 0, prepared: None, sealed: Some(sealed) }
+        Self { hierarchies, machine, made: first_number(std::process::id()), prepared: None, sealed: Some(sealed) }
     }
 
     /// Makes a sandbox.
@@ -249,6 +249,15 @@ pub(crate) fn sweep(hierarchies: &Hierarchies) {
     }
 }
 
+/// Where a process begins to count: two that run at the same time, such as a server and a `belljar run`, must not give their
+/// sandboxes the same users, for whom the kernel keeps quotas. Neighbouring process ids begin far apart, because each goes on from
+/// there; the factor is odd, so no two below the number of ranges begin at the same place, and its share of that number is the golden
+/// ratio, which spreads them evenly.
+const fn first_number(process: u32) -> u32 {
+    const FACTOR: u32 = 10_125;
+    process.wrapping_mul(FACTOR) % USER_RANGES
+}
+
 fn first_user(number: u32) -> u32 {
     FIRST_HOST_USER + (number % USER_RANGES) * USERS
 }
@@ -345,4 +354,20 @@ fn problem(step: impl Into<String>, errno: Errno) -> SandboxError {
 
 fn other(error: &cgroup::CgroupError) -> std::io::Error {
     std::io::Error::other(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn processes_begin_to_count_at_places_of_their_own() {
+        let first: BTreeSet<u32> = (30_000..30_000 + USER_RANGES).map(first_number).collect();
+        assert_eq!(first.len(), USER_RANGES as usize);
+        let mut close: Vec<u32> = (1000..1032).map(first_number).collect();
+        close.sort_unstable();
+        assert!(close.windows(2).all(|pair| pair[1] - pair[0] > 200), "{close:?}");
+    }
 }

@@ -87,11 +87,14 @@ impl Prepared {
             Vec::new()
         } else {
             let has = |access| policy.mounts.iter().any(|mount| mount.access == access);
-            let filter = match (has(Access::Layer), has(Access::ReadWrite)) {
+            let mut filter = match (has(Access::Layer), has(Access::ReadWrite)) {
                 (true, _) => seccomp::for_layers(),
                 (false, true) => seccomp::without_set_id(),
                 (false, false) => seccomp::standard(),
             };
+            if policy.network != Network::Host {
+                seccomp::refuse_groups(&mut filter);
+            }
             seccomp::compile(&filter).instructions
         };
         let namespaces = namespaces(policy);

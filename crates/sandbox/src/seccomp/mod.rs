@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use ours::{launcher, server};
 pub(crate) use program::compile;
-pub(crate) use standard::{for_layers, standard, without_set_id};
+pub(crate) use standard::{for_layers, refuse_groups, standard, without_set_id};
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!(
@@ -125,6 +125,16 @@ impl Filter {
     pub(crate) fn rule(&mut self, number: libc::c_long, cases: Vec<Case>, otherwise: Action) {
         let former = self.replace(number, cases, otherwise);
         debug_assert!(former.is_none(), "two rules for call {number}");
+    }
+
+    /// Gives this call, which has a rule, cases that come before those that it has.
+    pub(crate) fn before(&mut self, number: libc::c_long, mut cases: Vec<Case>) {
+        let rule = u32::try_from(number).ok().and_then(|number| self.rules.get_mut(&number));
+        debug_assert!(rule.is_some(), "no rule for call {number}");
+        if let Some(rule) = rule {
+            cases.append(&mut rule.cases);
+            rule.cases = cases;
+        }
     }
 
     /// Gives this call other cases than it had.

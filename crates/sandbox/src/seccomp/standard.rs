@@ -51,7 +51,9 @@ pub(crate) fn standard() -> Filter {
     deny_privileged(&mut filter);
     limit_processes(&mut filter);
     limit_core_dumps(&mut filter);
+    spare_init(&mut filter);
     limit_files(&mut filter);
+    limit_watches(&mut filter);
     limit_requests(&mut filter);
     limit_sockets(&mut filter);
     limit_attributes(&mut filter);
@@ -125,7 +127,7 @@ fn allow_files(filter: &mut Filter) {
     filter.group(ALLOW, &[
         SYS_read, SYS_write, SYS_open, SYS_close, SYS_lseek, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_preadv,
         SYS_pwritev, SYS_pwritev2, SYS_openat, SYS_openat2, SYS_creat, SYS_dup, SYS_dup2, SYS_dup3, SYS_close_range,
-        SYS_fcntl, SYS_flock, SYS_fsync, SYS_fdatasync, SYS_truncate, SYS_ftruncate, SYS_fallocate, SYS_readahead,
+        SYS_flock, SYS_fsync, SYS_fdatasync, SYS_truncate, SYS_ftruncate, SYS_fallocate, SYS_readahead,
         SYS_sync_file_range, SYS_sendfile, SYS_splice, SYS_tee, SYS_vmsplice, SYS_copy_file_range,
     ]);
     // Files of the host are in its page cache, which everybody shares. Who may throw a page out of it, and ask later whether it has
@@ -149,8 +151,7 @@ fn allow_files(filter: &mut Filter) {
     filter.group(ALLOW, &[
         SYS_poll, SYS_ppoll, SYS_select, SYS_pselect6, SYS_epoll_create, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait,
         SYS_epoll_pwait, SYS_epoll_pwait2, SYS_eventfd, SYS_eventfd2, SYS_signalfd, SYS_signalfd4, SYS_timerfd_create,
-        SYS_timerfd_settime, SYS_timerfd_gettime, SYS_inotify_init, SYS_inotify_init1, SYS_inotify_add_watch,
-        SYS_inotify_rm_watch,
+        SYS_timerfd_settime, SYS_timerfd_gettime, SYS_inotify_init, SYS_inotify_init1, SYS_inotify_rm_watch,
     ]);
     // Asynchronous reads and writes of the old kind: all processes of the host share 65,536 of them (`fs.aio-max-nr`), which one
     // program could hold, and nothing bounds a sandbox's part. The databases that use them do without.
@@ -171,8 +172,8 @@ fn allow_processes(filter: &mut Filter) {
     filter.group(ALLOW, &[
         SYS_fork, SYS_vfork, SYS_execve, SYS_execveat, SYS_exit, SYS_exit_group, SYS_wait4, SYS_waitid, SYS_getpid, SYS_getppid,
         SYS_gettid, SYS_setpgid, SYS_getpgid, SYS_getpgrp, SYS_setsid, SYS_getsid, SYS_uname, SYS_sysinfo, SYS_times,
-        SYS_getrusage, SYS_getrlimit, SYS_getpriority, SYS_setpriority, SYS_ioprio_set,
-        SYS_ioprio_get, SYS_pidfd_open, SYS_pidfd_send_signal, SYS_restart_syscall,
+        SYS_getrusage, SYS_getrlimit, SYS_getpriority, SYS_ioprio_get, SYS_pidfd_open, SYS_pidfd_send_signal,
+        SYS_restart_syscall,
     ]);
     // Identities; without capabilities they only ever give up rights.
     filter.group(ALLOW, &[
@@ -189,9 +190,8 @@ fn allow_processes(filter: &mut Filter) {
     filter.group(ALLOW, &[
         SYS_futex, SYS_futex_waitv, number::FUTEX_WAKE, number::FUTEX_WAIT, number::FUTEX_REQUEUE, SYS_set_robust_list,
         SYS_get_robust_list, SYS_set_tid_address, SYS_rseq, SYS_membarrier, SYS_arch_prctl, SYS_getcpu, SYS_sched_yield,
-        SYS_sched_setparam, SYS_sched_getparam, SYS_sched_setscheduler, SYS_sched_getscheduler, SYS_sched_setattr,
-        SYS_sched_getattr, SYS_sched_get_priority_max, SYS_sched_get_priority_min, SYS_sched_rr_get_interval,
-        SYS_sched_setaffinity, SYS_sched_getaffinity,
+        SYS_sched_getparam, SYS_sched_getscheduler, SYS_sched_getattr, SYS_sched_get_priority_max, SYS_sched_get_priority_min,
+        SYS_sched_rr_get_interval, SYS_sched_getaffinity,
     ]);
     // Clocks, read only, and timers.
     filter.group(ALLOW, &[
@@ -340,6 +340,39 @@ fn limit_core_dumps(filter: &mut Filter) {
     filter.rule(libc::SYS_prlimit64, cases, ALLOW);
 }
 
+/// The limits and the scheduling of process 1, which kills at the limits: a program that has its user id (without root outside, or as
+/// root inside) could keep it from that. It is known by its number, or hit by a user's id, which no program needs to name.
+fn spare_init(filter: &mut Filter) {
+    const IOPRIO_WHO_PROCESS: i32 = 1;
+    const IOPRIO_WHO_USER: i32 = 3;
+    let by_number =
+        [libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler, libc::SYS_sched_setparam, libc::SYS_sched_setattr];
+    filter.before(libc::SYS_prlimit64, vec![when(vec![low(0, &[1])], DENIED)]);
+    for number in by_number {
+        filter.rule(number, vec![when(vec![low(0, &[1])], DENIED)], ALLOW);
+    }
+    let by_kind = [
+        (libc::SYS_setpriority, libc::PRIO_PROCESS.cast_signed(), libc::PRIO_USER.cast_signed()),
+        (libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, IOPRIO_WHO_USER),
+    ];
+    for (number, process, user) in by_kind {
+        let init = when(vec![low(0, &[process]), low(1, &[1])], DENIED);
+        filter.rule(number, vec![init, when(vec![low(0, &[user])], DENIED)], ALLOW);
+    }
+}
+
+/// `inotify` and `fcntl`: no news of who opens or reads a file.
+///
+/// The host's read-only files are the same for all sandboxes: by watching `/usr/bin` for opens, each would see what the others
+/// start. Changes can be watched: on those files only the host makes any.
+fn limit_watches(filter: &mut Filter) {
+    let reads = libc::IN_ACCESS | libc::IN_OPEN | libc::IN_CLOSE_NOWRITE;
+    let changes = when(vec![masked(2, reads, &[0])], ALLOW);
+    filter.rule(libc::SYS_inotify_add_watch, vec![changes], errno(libc::EACCES));
+    // The older kind of watch, which nothing uses any more.
+    filter.rule(libc::SYS_fcntl, vec![when(vec![low(1, &[libc::F_NOTIFY])], errno(libc::EINVAL))], ALLOW);
+}
+
 /// `mknod`: files, FIFOs and sockets, no devices. A type of 0 is a regular file.
 fn limit_files(filter: &mut Filter) {
     let types = [0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK];
@@ -403,6 +436,30 @@ fn limit_sockets(filter: &mut Filter) {
     const TCP_ULP: i32 = 31;
     let on_top = vec![low(1, &[IPPROTO_TCP]), low(2, &[TCP_ULP])];
     filter.rule(libc::SYS_setsockopt, vec![when(on_top, errno(ENOENT))], ALLOW);
+
+    // Flow labels outlive their socket and their process by minutes, and any later process can read them.
+    const IPV6_FLOWLABEL_MGR: i32 = 32;
+    let labels = when(vec![low(1, &[libc::IPPROTO_IPV6]), low(2, &[IPV6_FLOWLABEL_MGR])], DENIED);
+    filter.before(libc::SYS_setsockopt, vec![labels]);
+}
+
+/// In a network namespace of our own: nobody joins a group.
+///
+/// The kernel announces a group, and the leaving of it, seconds later, when the next run may be the one that sees the packets. The
+/// answer is that of a machine without a route for multicast, which this is.
+pub(crate) fn refuse_groups(filter: &mut Filter) {
+    const MCAST_JOIN_GROUP: i32 = 42;
+    const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
+    const IPV6_JOIN_ANYCAST: i32 = 27;
+    let either = [MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP];
+    let four = [&[libc::IP_ADD_MEMBERSHIP, libc::IP_ADD_SOURCE_MEMBERSHIP], &either[..]].concat();
+    let six = [&[libc::IPV6_ADD_MEMBERSHIP, IPV6_JOIN_ANYCAST], &either[..]].concat();
+    let absent = errno(libc::ENODEV);
+    let cases = vec![
+        when(vec![low(1, &[libc::IPPROTO_IP]), low(2, &four)], absent),
+        when(vec![low(1, &[libc::IPPROTO_IPV6]), low(2, &six)], absent),
+    ];
+    filter.before(libc::SYS_setsockopt, cases);
 }
 
 /// `prctl`: the options that ordinary programs use; the others answer as in a kernel that does not know them.

@@ -162,6 +162,12 @@ pub fn change_owner(at: Fd, path: &CStr, uid: u32, gid: u32) -> Result<()> {
     done(system_call!(libc::SYS_fchownat, at, path.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW))
 }
 
+/// `fchmodat(2)`, then `utimensat(2)` with the present time for both; nothing for a file that is not there.
+pub fn renew_attributes(path: &CStr, mode: u32) {
+    let _ = done(system_call!(libc::SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode));
+    let _ = done(system_call!(libc::SYS_utimensat, libc::AT_FDCWD, path.as_ptr(), 0, 0));
+}
+
 /// `symlinkat(2)`.
 ///
 /// # Errors
