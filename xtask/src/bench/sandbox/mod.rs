@@ -11,6 +11,7 @@ mod peers;
 mod runs;
 mod scale;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -48,6 +49,10 @@ pub(crate) struct SandboxArguments {
     #[arg(long)]
     json: bool,
 
+    /// Put the figures into docs/benchmarks.md, too
+    #[arg(long)]
+    write: bool,
+
     /// Only parts whose name contains this: runs, busy, path, idle, scale, image, limits
     #[arg(long, value_name = "PART")]
     only: Option<String>,
@@ -72,6 +77,10 @@ struct Results {
     comparison: Option<Comparison>,
     report: Report,
 }
+
+/// Between these the page has the figures.
+const BEGIN: &str = "<!-- cargo xtask bench sandbox --write -->";
+const END: &str = "<!-- end -->";
 
 /// A part of the bench.
 type Part = fn(&Path, Scale, &mut Results) -> Result<()>;
@@ -109,15 +118,38 @@ pub(crate) fn sandbox(arguments: &SandboxArguments) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&json!({"runs": results.comparison, "rows": results.report}))?);
         return Ok(());
     }
-    print!("{}", results.report.head());
-    if let Some(comparison) = &results.comparison {
-        println!("{comparison}");
+    let comparison = results.comparison.map_or_else(String::new, |comparison| format!("{comparison}\n"));
+    let (head, body) = (results.report.head(), results.report.body());
+    print!("{head}{comparison}{body}");
+    if arguments.write {
+        let page = root().join("docs/benchmarks.md");
+        let text = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+        let figures = format!("```text\n{}\n```\n\n{comparison}{body}", head.trim_end());
+        fs::write(&page, replace(&text, &figures)?).with_context(|| format!("cannot write {}", page.display()))?;
     }
-    print!("{}", results.report.body());
     Ok(())
+}
+
+/// A page with these figures between the marks.
+fn replace(page: &str, figures: &str) -> Result<String> {
+    let (before, rest) = page.split_once(BEGIN).context("the page has no mark for the figures")?;
+    let (_, after) = rest.split_once(END).context("the page has no mark for the end of the figures")?;
+    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", figures.trim_end()))
 }
 
 /// How exactly limits are kept.
 fn limits(binary: &Path, scale: Scale, results: &mut Results) -> Result<()> {
     limits::measure_all(binary, if scale.quick { 5 } else { 20 }, &mut results.report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_replaced() {
+        let page = |figures: &str| format!("a\n{BEGIN}\n\n{figures}\n\n{END}\nb\n");
+        assert_eq!(replace(&page("old"), "new\n").expect("there are marks"), page("new"));
+        assert!(replace("a\n", "new").is_err());
+    }
 }
