@@ -7,7 +7,7 @@
 # on: host
 import os, signal, threading, time
 import attack
-from launcher import Launcher, held, broke, wait_for, alive, groups, nothing_left
+from launcher import Launcher, held, broke, wait_for, alive, groups, nothing_left, of_server
 
 if attack.CONTROL:
     launcher = Launcher()
@@ -21,13 +21,7 @@ if attack.CONTROL:
 server = attack.server()
 pid = int(os.environ["BELLJAR_SERVER_PID"])
 
-
-def launchers():
-    return [child for child in attack.children(pid) if open(f"/proc/{child}/cmdline").read().startswith("belljar-launcher") and
-            f"PPid:\t{pid}\n" in open(f"/proc/{child}/status").read()]
-
-
-old = launchers()[0]
+old = of_server(pid)
 answers = []
 busy = "trap '' TERM INT HUP; for i in 1 2 3 4; do (setsid sleep 3600 &) ; done; sleep 3"
 work = lambda: answers.append(attack.execute(server, {"commands": [busy]}, timeout=20))

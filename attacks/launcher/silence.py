@@ -8,7 +8,7 @@
 # on: host
 import os, signal, time
 import attack
-from launcher import Launcher, held, broke, wait_for, nothing_left
+from launcher import Launcher, held, broke, of_server
 
 launcher = Launcher()
 launcher.make()
@@ -23,12 +23,8 @@ if attack.CONTROL:
 
 server = attack.server()
 pid = int(os.environ["BELLJAR_SERVER_PID"])
-launchers = [child for child in attack.children(pid) if open(f"/proc/{child}/cmdline").read().startswith("belljar-launcher") and
-             f"PPid:\t{pid}\n" in open(f"/proc/{child}/status").read()]
-if len(launchers) != 1:
-    print(f"the launcher is not found: {launchers}")
-    raise SystemExit(3)
-os.kill(launchers[0], signal.SIGSTOP)
+maker = of_server(pid)
+os.kill(maker, signal.SIGSTOP)
 try:
     # The pool's own sandboxes answer, and are renewed by themselves.
     for _ in range(4):
@@ -36,6 +32,6 @@ try:
     if attack.get(server, "/healthz", 5).status != 200:
         broke("the server does not answer while its launcher is stopped")
 finally:
-    os.kill(launchers[0], signal.SIGCONT)
+    os.kill(maker, signal.SIGCONT)
 attack.served(server)
 held("requests were served meanwhile")

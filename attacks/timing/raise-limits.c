@@ -16,7 +16,8 @@ static const struct {
     const char *name;
     rlim_t most;
 } LIMITS[] = {
-    {RLIMIT_CORE, "core", 0},
+    /* With 1, the kernel starts no handler of crashes, which it would with 0. */
+    {RLIMIT_CORE, "core", 1},
     {RLIMIT_FSIZE, "file size", 256UL << 20},
     {RLIMIT_NOFILE, "open files", 1024},
     {RLIMIT_STACK, "stack", 64UL << 20},

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 
+use crate::attack;
 use crate::bench::build;
 use crate::bench::sandbox::path;
 use crate::cargo::{cargo, perform, printed};
@@ -45,6 +46,16 @@ pub(crate) fn ci() -> Result<bool> {
             let failed = u64::from(done.is_err());
             summary += Summary { passed: u64::from(passed), failed, skipped: u64::from(skipped) };
             failures.extend(done.err().map(|error| format!("{error:#}")));
+        }
+        match build(&[]).and_then(attack::all) {
+            Ok(counts) => {
+                failures.extend((counts.failed > 0).then(|| format!("cargo xtask attack: {} not held", counts.failed)));
+                summary += counts;
+            }
+            Err(error) => {
+                failures.push(format!("cargo xtask attack: {error:#}"));
+                summary.failed += 1;
+            }
         }
     }
     println!();

@@ -9,7 +9,7 @@ mod verdict;
 mod world;
 
 use std::fs;
-use std::io::Read;
+use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -22,6 +22,10 @@ use self::report::{Findings, Report};
 use self::world::{Orders, Stage};
 use crate::bench::executable;
 use crate::cargo::{cargo, root};
+use crate::summary::Summary;
+
+/// Attacks at the same time: most of them wait.
+const JOBS: usize = 3;
 
 /// Attack belljar with the programs in attacks/, and check that it and the machine hold
 ///
@@ -57,7 +61,7 @@ pub(crate) struct AttackArguments {
     write_docs: bool,
 
     /// Attacks at the same time
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    #[arg(long, value_name = "COUNT", default_value_t = JOBS)]
     jobs: usize,
 
     /// Look at the machine after each attack, not after several
@@ -117,6 +121,19 @@ pub(crate) fn attack(arguments: &AttackArguments) -> Result<bool> {
     Ok(report.good(arguments.strict))
 }
 
+/// Runs all attacks on a program, prints the table, and counts: what is held has passed, and each change that cannot be explained
+/// is a failure of its own.
+///
+/// # Errors
+///
+/// They cannot be run.
+pub(crate) fn all(binary: PathBuf) -> Result<Summary> {
+    let arguments = AttackArguments { jobs: JOBS, binary: Some(binary), ..AttackArguments::default() };
+    let report = carry_out(&arguments, &header::collect(&root().join("attacks"))?)?;
+    print!("{report}");
+    Ok(report.counts())
+}
+
 fn carry_out(arguments: &AttackArguments, attacks: &[Attack]) -> Result<Report> {
     ensure!(crate::needs::is_root(), "the attacks are run in namespaces of their own, which takes root");
     let binary = match &arguments.binary {
@@ -127,7 +144,7 @@ fn carry_out(arguments: &AttackArguments, attacks: &[Attack]) -> Result<Report> 
         variants: arguments.variants.clone(),
         jobs: arguments.jobs.max(1),
         batch: if arguments.one_by_one { 1 } else { usize::MAX },
-        progress: true,
+        progress: std::io::stderr().is_terminal(),
     };
     let began = Instant::now();
     let stage = Stage::prepare(attacks.to_vec(), options, &binary, &root().join("attacks/lib"))?;

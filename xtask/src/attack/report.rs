@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::header::{Attack, Variant};
 use super::verdict::Verdict;
+use crate::summary::Summary;
 
 /// Everything that was found out.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -149,6 +150,14 @@ impl Report {
         let complete = self.rows.iter().flat_map(|row| &row.runs).all(|run| !matches!(run.verdict, Verdict::NotRun(_)));
         self.count(Standing::NotHeld) == 0
             && (!strict || (complete && self.count(Standing::NotRun) == 0 && self.disturbances.is_empty()))
+    }
+
+    /// As tests are counted, strictly: what was not run has failed.
+    pub(crate) fn counts(&self) -> Summary {
+        let count = |standing| u64::try_from(self.count(standing)).unwrap_or(u64::MAX);
+        let unexplained = u64::try_from(self.disturbances.len()).unwrap_or(u64::MAX);
+        let failed = count(Standing::NotHeld) + count(Standing::NotRun) + unexplained;
+        Summary { passed: count(Standing::Held), failed, skipped: 0 }
     }
 
     /// The closing line.
@@ -318,6 +327,7 @@ mod tests {
         let some = report(vec![("a/x", held(), &[]), ("a/y", not_run(), &[])], &[]);
         assert_eq!(some.summary(), "2 attacks, 1 held, 1 not run");
         assert!(some.good(false) && !some.good(true));
+        assert_eq!(some.counts(), Summary { passed: 1, failed: 1, skipped: 0 });
         assert!(some.to_string().contains("gcc is not installed"));
         let broken = report(vec![("a/x", Verdict::Broke("through".to_owned()), &[])], &[]);
         assert_eq!(broken.summary(), "1 attacks, 0 held, 0 not run");

@@ -279,7 +279,8 @@ impl Runner<'_> {
                         let verdict = self.one(job);
                         let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
                         let outcome = Outcome::new(job.attack, job.variant, verdict, began.elapsed());
-                        if self.orders.options.progress {
+                        // Elsewhere only what is wrong is worth a line before the table.
+                        if self.orders.options.progress || !outcome.verdict.held() {
                             eprintln!("[{number}/{}] {outcome}", self.all);
                         }
                         if let Ok(mut outcomes) = outcomes.lock() {
@@ -440,7 +441,7 @@ impl Runner<'_> {
                 scope.spawn(|| {
                     while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let result = self.control(attack);
-                        if self.orders.options.progress {
+                        if self.orders.options.progress || matches!(result, ControlResult::CannotFail(_)) {
                             eprintln!("control of {}: {result}", attack.name);
                         }
                         if let Ok(mut results) = results.lock() {

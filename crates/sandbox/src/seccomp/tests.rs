@@ -218,6 +218,15 @@ fn the_standard_filter_is_small_and_sound() {
 }
 
 #[test]
+fn limits_that_a_launcher_sets_are_set() {
+    // Its filter lies under those of sandboxes, whose limits it sets: told to be set and not set would be worse than refused.
+    let program = compile(&super::ours::launcher());
+    for (number, arguments) in [(SYS_setrlimit, [4, 1]), (SYS_prlimit64, [0, 4])] {
+        assert_eq!(run(&program, &Call::native(number, &arguments)).0, ALLOW.encode(), "call {number}");
+    }
+}
+
+#[test]
 fn words_of_arguments_lie_where_the_kernel_puts_them() {
     let call = Call::native(0, &[0, 0x1122_3344_5566_7788]);
     for (half, value) in [(Half::Low, 0x5566_7788), (Half::High, 0x1122_3344)] {
