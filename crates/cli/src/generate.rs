@@ -58,6 +58,7 @@ mod tests {
             "serve",
             "image",
             "image import",
+            "image pull",
             "image list",
             "image show",
             "image remove",

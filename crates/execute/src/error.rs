@@ -100,6 +100,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The root directory of sandboxes cannot be had.
+    #[error("the setting `execute.sandbox.rootfs`")]
+    Rootfs(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// There can be no sandboxes.
     #[error("no sandboxes can be made")]
     Sandbox(#[source] Box<dyn std::error::Error + Send + Sync>),

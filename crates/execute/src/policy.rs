@@ -1,9 +1,11 @@
 //! What the sandboxes of this job allow, and how that is told.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use belljar_sandbox::{Access, Mount, Policy};
+use belljar_image::{ImageError, Images, OpenImage, RootfsChoice};
+use belljar_sandbox::{Access, Mount, Policy, Rootfs};
 
 use crate::Settings;
 use crate::facts::{SandboxSpecifications, within_16_bits};
@@ -27,13 +29,55 @@ pub(crate) struct Surroundings {
     pub(crate) locale: &'static str,
     /// Logical CPUs.
     pub(crate) cpus: u32,
-    /// Whether the machine has Debian's list of installed packages.
+    /// Whether programs see this machine's, and it has Debian's list of installed packages.
     pub(crate) packages: bool,
+    /// What programs find.
+    pub(crate) rootfs: Rootfs,
+    /// Variables of an image.
+    pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Surroundings {
-    pub(crate) async fn of_this_machine(libraries: PathBuf, cpus: u32) -> Self {
-        Self { libraries, locale: locale().await, cpus, packages: Path::new(PACKAGES).is_dir() }
+    pub(crate) async fn of_this_machine(libraries: PathBuf, cpus: u32, root: &Root) -> Self {
+        let host = matches!(root, Root::Host);
+        Self {
+            libraries,
+            // What locales another system has is not known; this one comes with every C library.
+            locale: if host { locale().await } else { best_locale("") },
+            cpus,
+            packages: host && Path::new(PACKAGES).is_dir(),
+            rootfs: match root {
+                Root::Host => Rootfs::Host,
+                Root::Directory(path) => Rootfs::Directory(path.clone()),
+                Root::Image(image) => image.rootfs(),
+            },
+            variables: match root {
+                Root::Image(image) => image.image().config.environment.clone(),
+                Root::Host | Root::Directory(_) => BTreeMap::new(),
+            },
+        }
+    }
+}
+
+/// The root directory of all sandboxes, kept for as long as there are any.
+#[derive(Debug)]
+pub(crate) enum Root {
+    /// This machine's programs.
+    Host,
+    /// A directory.
+    Directory(PathBuf),
+    /// An image, whose layers stay as long as this does.
+    Image(Box<OpenImage>),
+}
+
+impl Root {
+    /// Opens what the setting names, in this data directory.
+    pub(crate) fn open(choice: &RootfsChoice, data_directory: &Path) -> Result<Self, ImageError> {
+        match choice {
+            RootfsChoice::Host => Ok(Self::Host),
+            RootfsChoice::Directory(path) => Ok(Self::Directory(path.clone())),
+            RootfsChoice::Image(name) => Images::of(data_directory).open(name).map(Box::new).map(Self::Image),
+        }
     }
 }
 
@@ -41,6 +85,7 @@ impl Surroundings {
 pub(crate) fn policy(settings: &Settings, surroundings: &Surroundings) -> Policy {
     let mut policy = Policy::preset(settings.sandbox.preset);
     policy.work_directory = "/home/student".into();
+    policy.rootfs = surroundings.rootfs.clone();
     // Each command names its own limit; this bounds them all, and the list of software takes longer than a student may.
     let wall_time = settings.timeout.max(PROBE_TIMEOUT);
     policy.limits = settings.sandbox.limits(wall_time, surroundings.cpus);
@@ -53,14 +98,13 @@ pub(crate) fn policy(settings: &Settings, surroundings: &Surroundings) -> Policy
     if surroundings.packages {
         policy.mounts.push(show(Path::new(PACKAGES), PACKAGES));
     }
-    let path = policy.environment.get("PATH").cloned().unwrap_or_default();
-    for (name, value) in [
-        ("PATH", format!("{LIBRARIES}/:{path}")),
-        ("PYTHONPATH", format!("{LIBRARIES}/:")),
-        ("LANG", surroundings.locale.to_owned()),
-        ("LC_ALL", surroundings.locale.to_owned()),
-    ] {
-        policy.environment.insert(name.to_owned(), value);
+    for name in ["LANG", "LC_ALL"] {
+        policy.environment.insert(name.to_owned(), surroundings.locale.to_owned());
+    }
+    policy.environment.extend(surroundings.variables.clone());
+    for name in ["PATH", "PYTHONPATH"] {
+        let own = policy.environment.get(name).cloned().unwrap_or_default();
+        policy.environment.insert(name.to_owned(), format!("{LIBRARIES}/:{own}"));
     }
     policy
 }
@@ -106,7 +150,14 @@ mod tests {
     use super::*;
 
     fn surroundings(packages: bool) -> Surroundings {
-        Surroundings { libraries: "/data/libraries".into(), locale: "C.UTF-8", cpus: 4, packages }
+        Surroundings {
+            libraries: "/data/libraries".into(),
+            locale: "C.UTF-8",
+            cpus: 4,
+            packages,
+            rootfs: Rootfs::Host,
+            variables: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -118,6 +169,18 @@ mod tests {
         assert_eq!(policy.environment["PYTHONPATH"], "/utils/libs/:");
         assert_eq!(policy.environment["LC_ALL"], "C.UTF-8");
         assert_eq!(policy.work_directory, Path::new("/home/student"));
+    }
+
+    #[test]
+    fn an_image_brings_its_variables() {
+        let mut surroundings = surroundings(false);
+        surroundings.rootfs = Rootfs::Layers(vec!["/data/layer".into()]);
+        surroundings.variables =
+            [("PATH", "/opt/bin"), ("LANG", "fr_FR")].map(|(name, value)| (name.into(), value.into())).into();
+        let policy = policy(&Settings::default(), &surroundings);
+        assert_eq!(policy.rootfs, surroundings.rootfs);
+        let variables = ["PATH", "LANG", "LC_ALL", "HOME"].map(|name| policy.environment[name].as_str());
+        assert_eq!(variables, ["/utils/libs/:/opt/bin", "fr_FR", "C.UTF-8", "/home/student"]);
     }
 
     #[test]

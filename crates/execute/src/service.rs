@@ -18,7 +18,7 @@ use crate::facts::{Machine, Sampler, Specifications, Usage, within_16_bits};
 use crate::libraries::{Cache, Libraries, LibraryUpdate};
 use crate::member::Member;
 use crate::network::{self, Egress, Traffic};
-use crate::policy::{self, Surroundings};
+use crate::policy::{self, Root, Surroundings};
 use crate::tasks::{self, NoListing};
 use crate::{Request, Response, Settings, run};
 
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     /// The directory shown at `/utils/libs`.
     pub(crate) libraries: PathBuf,
     pub(crate) machine: Machine,
+    /// Nobody removes it while there are sandboxes.
+    _root: Root,
     pub(crate) cpus: u32,
     pub(crate) sampler: Sampler,
     pub(crate) listing: Cache<Libraries, NoListing>,
@@ -56,6 +58,7 @@ pub struct Preparation {
     cpus: u32,
     policy: Policy,
     rules: Option<Rules>,
+    root: Root,
 }
 
 impl Preparation {
@@ -91,17 +94,19 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// A setting makes no sense, or the directory of libraries cannot be used.
+    /// A setting makes no sense, or the directory of libraries or the root directory cannot be used.
     pub async fn prepare(data: &DataDirectory, settings: Settings) -> Result<Preparation, StartError> {
         settings.validate().map_err(StartError::Setting)?;
         let libraries = tasks::library_directory(data, &settings)?;
         let machine = Machine::this();
         let cpus = u32::try_from(machine.logical_cpus()).unwrap_or(u32::MAX);
-        let surroundings = Surroundings::of_this_machine(libraries.clone(), cpus).await;
+        let root = Root::open(&settings.sandbox.rootfs, data.path());
+        let root = root.map_err(|error| StartError::Rootfs(Box::new(error)))?;
+        let surroundings = Surroundings::of_this_machine(libraries.clone(), cpus, &root).await;
         let mut policy = policy::policy(&settings, &surroundings);
         let rules = settings.network.rules().map_err(|error| StartError::Sandbox(Box::new(error)))?;
         network::apply(&settings.network, rules.as_ref(), &mut policy);
-        Ok(Preparation { settings, libraries, machine, cpus, policy, rules })
+        Ok(Preparation { settings, libraries, machine, cpus, policy, rules, root })
     }
 
     /// Prepares and begins.
@@ -121,7 +126,7 @@ impl Service {
     ///
     /// The store cannot be used, or no sandboxes can be made.
     pub async fn begin(launcher: &Launcher, data: DataDirectory, preparation: Preparation) -> Result<Self, StartError> {
-        let Preparation { settings, libraries, machine, cpus, policy, rules } = preparation;
+        let Preparation { settings, libraries, machine, cpus, policy, rules, root } = preparation;
         let environments = Environments::open(&data).await.map_err(StartError::Store)?;
         let pool_settings = PoolSettings { size: settings.pool_size, reuse: settings.sandbox.reuse };
         let pool = Pool::new(launcher, policy, pool_settings).map_err(|error| StartError::Sandbox(Box::new(error)))?;
@@ -134,6 +139,7 @@ impl Service {
             egress: rules.map(Egress::new),
             libraries,
             machine,
+            _root: root,
             cpus,
             sampler: Sampler::default(),
             updates: Mutex::default(),

@@ -75,6 +75,10 @@ impl Hasher {
         self.bytes += bytes.len() as u64;
     }
 
+    pub(crate) const fn count(&self) -> u64 {
+        self.bytes
+    }
+
     pub(crate) fn finish(self) -> (Digest, u64) {
         (Digest(self.hash.finalize().into()), self.bytes)
     }

@@ -99,6 +99,9 @@ pub enum ImageError {
         #[source]
         source: Refused,
     },
+    /// A registry did not give what it was asked for.
+    #[error(transparent)]
+    Registry(#[from] crate::RegistryError),
     /// No sandbox could be made to unpack in.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

@@ -146,17 +146,55 @@ impl Layer {
 
 /// Where manifests, configurations and layers are found.
 pub(crate) trait Blobs {
-    /// A document of at most `limit` bytes, whose digest is right.
-    async fn document(&self, entry: &Descriptor, what: &'static str, limit: u64) -> Result<Vec<u8>, ImageError>;
+    /// A document within its bound, whose digest is right.
+    async fn document(&self, entry: &Descriptor, document: Document) -> Result<Vec<u8>, ImageError>;
 
     /// A layer as it is stored, from its first byte, whose digest is right.
-    async fn layer(&self, entry: &Descriptor, incoming: &Incoming, progress: Progress) -> Result<File, ImageError>;
+    async fn layer(&self, entry: &Descriptor, incoming: &Incoming, progress: Progress<'_>) -> Result<File, ImageError>;
+}
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Document {
+    /// A manifest or an index.
+    Manifest,
+    /// An image's configuration.
+    Configuration,
+}
+
+impl Document {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Manifest => "the manifest",
+            Self::Configuration => "the configuration",
+        }
+    }
+
+    /// Bytes at most.
+    pub(crate) const fn limit(self) -> u64 {
+        match self {
+            Self::Manifest => MAX_MANIFEST_BYTES,
+            Self::Configuration => MAX_CONFIG_BYTES,
+        }
+    }
 }
 
 /// Tells how far a layer is.
-pub(crate) struct Progress {
+pub(crate) struct Progress<'a> {
+    pub(crate) watch: Watcher<'a>,
     pub(crate) number: usize,
     pub(crate) of: usize,
+}
+
+impl Progress<'_> {
+    /// Which layer, for people.
+    pub(crate) fn what(&self) -> String {
+        format!("layer {} of {}", self.number, self.of)
+    }
+
+    pub(crate) fn fetched(&self, bytes: u64, total: u64) {
+        (self.watch)(Event::Fetching { number: self.number, of: self.of, bytes, total });
+    }
 }
 
 /// An import on its way.
@@ -218,44 +256,36 @@ impl<'a> Import<'a> {
     }
 
     /// From the directory of a layout.
-    async fn layout(mut self, directory: OwnedFd) -> Result<Image, ImageError> {
+    async fn layout(self, directory: OwnedFd) -> Result<Image, ImageError> {
         let blobs = Layout(directory);
         let index = blobs.read("index.json", "the index", MAX_MANIFEST_BYTES)?;
         let select = self.options.select.clone();
         let (manifest, name) = resolve(&blobs, index, select.as_deref()).await?;
-        self.manifest(&blobs, &manifest).await?;
         let name = name.and_then(|name| name.parse().ok());
-        self.finish_manifest(&blobs, &manifest, name).await
+        self.manifest(&blobs, &manifest, name).await
     }
 
-    /// All layers of a manifest, from the lowest.
-    pub(crate) async fn manifest(&mut self, blobs: &impl Blobs, manifest: &Manifest) -> Result<(), ImageError> {
-        let config = blobs.document(&manifest.config, "the configuration", MAX_CONFIG_BYTES).await?;
+    /// All of a manifest: its configuration, and its layers from the lowest. `own_name` counts unless the caller names it.
+    pub(crate) async fn manifest(
+        mut self,
+        blobs: &impl Blobs,
+        manifest: &Manifest,
+        own_name: Option<ImageName>,
+    ) -> Result<Image, ImageError> {
+        let config = blobs.document(&manifest.config, Document::Configuration).await?;
         let config = ConfigFile::parse(&config, manifest.layers.len())?;
         let of = manifest.layers.len();
-        for (index, (entry, diff_id)) in manifest.layers.iter().zip(config.rootfs.diff_ids).enumerate() {
-            let number = index + 1;
+        for (index, (entry, diff_id)) in manifest.layers.iter().zip(&config.rootfs.diff_ids).enumerate() {
+            let (number, diff_id) = (index + 1, *diff_id);
             if self.known(diff_id, number, of)? {
                 continue;
             }
-            let progress = Progress { number, of };
+            let progress = Progress { watch: self.watch, number, of };
             let packed = blobs.layer(entry, &self.incoming, progress).await?;
             self.unpack_layer(packed, diff_id, number, of).await?;
         }
-        Ok(())
-    }
-
-    /// The configuration of a manifest whose layers are there, and the end.
-    pub(crate) async fn finish_manifest(
-        self,
-        blobs: &impl Blobs,
-        manifest: &Manifest,
-        name: Option<ImageName>,
-    ) -> Result<Image, ImageError> {
-        let bytes = blobs.document(&manifest.config, "the configuration", MAX_CONFIG_BYTES).await?;
-        let config = ConfigFile::parse(&bytes, manifest.layers.len())?;
         let config = ImageConfig::new(config.config.unwrap_or_default(), &self.users())?;
-        self.finish(manifest.config.digest, config, name)
+        self.finish(manifest.config.digest, config, own_name)
     }
 
     /// From the directory that an archive of `docker save` unpacks to.
@@ -387,7 +417,7 @@ pub(crate) async fn resolve(
         // A name is the outermost index's business.
         let entry = index.select(select.take())?;
         name = name.or_else(|| names_of(entry).next().map(str::to_owned));
-        let bytes = blobs.document(entry, "the manifest", MAX_MANIFEST_BYTES).await?;
+        let bytes = blobs.document(entry, Document::Manifest).await?;
         document = IndexOrManifest::parse(&bytes)?;
     }
     Err(ImageError::TooLarge { what: "the depth of indexes in indexes".to_owned(), limit: MAX_INDEX_DEPTH.into() })
@@ -430,14 +460,15 @@ impl Layout {
 }
 
 impl Blobs for Layout {
-    async fn document(&self, entry: &Descriptor, what: &'static str, limit: u64) -> Result<Vec<u8>, ImageError> {
-        let bytes = self.read(&Self::path(&entry.digest), what, limit)?;
+    async fn document(&self, entry: &Descriptor, document: Document) -> Result<Vec<u8>, ImageError> {
+        let what = document.name();
+        let bytes = self.read(&Self::path(&entry.digest), what, document.limit())?;
         verify(what, entry, Digest::of(&bytes), bytes.len() as u64)?;
         Ok(bytes)
     }
 
-    async fn layer(&self, entry: &Descriptor, _: &Incoming, progress: Progress) -> Result<File, ImageError> {
-        let what = format!("layer {} of {}", progress.number, progress.of);
+    async fn layer(&self, entry: &Descriptor, _: &Incoming, progress: Progress<'_>) -> Result<File, ImageError> {
+        let what = progress.what();
         let (file, _) =
             open_below(&self.0, &Self::path(&entry.digest), false).map_err(|error| missing(&what, &error))?;
         let (file, digest, bytes) = on_blocking_thread(move || {

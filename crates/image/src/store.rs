@@ -376,6 +376,11 @@ pub(crate) struct LayerPlace {
 }
 
 impl Incoming {
+    /// A new file in it.
+    pub(crate) fn file(&self) -> Result<File, ImageError> {
+        tempfile::tempfile_in(&self.path).map_err(ImageError::file("make a file in", &self.path))
+    }
+
     /// A place for a layer, numbered by the caller.
     pub(crate) fn place(&self, number: usize) -> Result<LayerPlace, ImageError> {
         let place = LayerPlace { path: self.path.join(number.to_string()) };

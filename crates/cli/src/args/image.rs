@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use belljar_image::ImageName;
+use belljar_image::{ImageName, Reference};
 use clap::Subcommand;
 
 use super::Sources;
@@ -22,6 +22,7 @@ pub(crate) struct ImageArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageAction {
     Import(ImportArgs),
+    Pull(PullArgs),
     List(ListArgs),
     Show(ShowArgs),
     Remove(RemoveArgs),
@@ -82,6 +83,35 @@ pub(crate) struct ImportArgs {
     /// Which image, when there are several in it, by the name that it has there
     #[arg(long, value_name = "NAME")]
     pub(crate) select: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) options: ImportOptionArgs,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Pull an image from a registry
+///
+/// Takes the image for this machine and checks the digest of all that comes. For a registry that asks who you are: set
+/// BELLJAR_REGISTRY_USERNAME and BELLJAR_REGISTRY_PASSWORD, or use docker login.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  belljar image pull registry.example/team/course:2
+  belljar image pull registry.example/team/course@sha256:DIGEST course
+  belljar image pull --plain-http 127.0.0.1:5000/course")]
+pub(crate) struct PullArgs {
+    /// The image: HOST[:PORT]/REPOSITORY with :TAG or @DIGEST; there is no default registry
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) reference: Reference,
+
+    /// How to call the image here [default: as the reference]
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<ImageName>,
+
+    /// Ask without encryption: for registries on this machine only
+    #[arg(long)]
+    pub(crate) plain_http: bool,
 
     #[command(flatten)]
     pub(crate) options: ImportOptionArgs,

@@ -14,7 +14,9 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use config::{ConfigAction, ConfigArgs};
-pub(crate) use image::{ImageAction, ImageArgs, ImportArgs, ImportOptionArgs, ListArgs, Place, RemoveArgs, ShowArgs};
+pub(crate) use image::{
+    ImageAction, ImageArgs, ImportArgs, ImportOptionArgs, ListArgs, Place, PullArgs, RemoveArgs, ShowArgs,
+};
 pub(crate) use run::{RunArgs, TerminalChoice};
 pub(crate) use serve::{ServeArgs, Sources};
 pub(crate) use values::{Directory, InputSource, NetworkChoice, Variable};

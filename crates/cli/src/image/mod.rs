@@ -8,11 +8,13 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use belljar_image::{Image, ImageError, ImageName, Images, ImportLimits, ImportOptions};
+use belljar_image::{
+    Credentials, Image, ImageError, ImageName, Images, ImportLimits, ImportOptions, PullOptions, RegistryError,
+};
 use belljar_sandbox::Launcher;
 use report::Teller;
 
-use crate::args::{ImageAction, ImportArgs, ImportOptionArgs, ListArgs, Place, RemoveArgs, ShowArgs};
+use crate::args::{ImageAction, ImportArgs, ImportOptionArgs, ListArgs, Place, PullArgs, RemoveArgs, ShowArgs};
 use crate::config;
 use crate::exit::ExitCode;
 use crate::failure::{Failure, print, say};
@@ -25,6 +27,7 @@ use crate::failure::{Failure, print, say};
 pub(crate) fn manage(action: &ImageAction) -> Result<ExitCode, Failure> {
     match action {
         ImageAction::Import(args) => import(args),
+        ImageAction::Pull(args) => pull(args),
         ImageAction::List(args) => list(args),
         ImageAction::Show(args) => show(args),
         ImageAction::Remove(args) => remove(args),
@@ -61,6 +64,21 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
             images.import(&launcher, open(&args.source)?, options, &watch).await.map_err(failure)
         }
     })?;
+    teller.done(&image)
+}
+
+fn pull(args: &PullArgs) -> Result<(), Failure> {
+    // Before there is any thread.
+    let launcher = start_launcher()?;
+    let images = images_of(&args.place)?;
+    let options = PullOptions {
+        import: options(&args.options, args.name.clone(), None, args.reference.to_string()),
+        credentials: Credentials::find(args.reference.registry(), |name| env::var_os(name)),
+        plain_http: args.plain_http,
+    };
+    let teller = Teller::new(args.options.json);
+    let watch = |event| teller.tell(&event);
+    let image = block_on(async { images.pull(&launcher, &args.reference, options, &watch).await.map_err(failure) })?;
     teller.done(&image)
 }
 
@@ -124,9 +142,11 @@ fn remove(args: &RemoveArgs) -> Result<(), Failure> {
 /// How errors of images end the program: a name that is not there is wrong usage, as everywhere.
 pub(crate) fn failure(error: ImageError) -> Failure {
     match error {
-        ImageError::Unknown { .. } | ImageError::Nameless | ImageError::Several { .. } | ImageError::Foreign { .. } => {
-            Failure::usage(error)
-        }
+        ImageError::Unknown { .. }
+        | ImageError::Nameless
+        | ImageError::Several { .. }
+        | ImageError::Foreign { .. }
+        | ImageError::Registry(RegistryError::NotLoopback(_)) => Failure::usage(error),
         ImageError::Sandbox(_) => {
             Failure::new(ExitCode::SetupFailed, error).hint("`belljar doctor` tells what is missing")
         }

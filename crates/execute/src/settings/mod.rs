@@ -8,6 +8,7 @@ mod sandbox;
 
 use std::time::Duration;
 
+use belljar_image::RootfsChoice;
 use belljar_sandbox::agent::ArchiveLimits;
 use belljar_sandbox::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
@@ -166,6 +167,11 @@ impl Settings {
             }
         }
         self.network.validate()?;
+        if let RootfsChoice::Directory(path) = &self.sandbox.rootfs
+            && (!path.is_absolute() || path.parent().is_none())
+        {
+            return broken("sandbox.rootfs", "must name its directory absolutely, and not the root directory");
+        }
         self.libraries.validate()
     }
 

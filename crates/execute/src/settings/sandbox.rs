@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use belljar_image::RootfsChoice;
 use belljar_sandbox::units::{ByteSize, optional_duration};
 use belljar_sandbox::{Limits, Preset, Reuse};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,10 @@ use serde::{Deserialize, Serialize};
 pub struct SandboxSettings {
     /// How strictly isolation is asked for: `standard` (what escape needs is required) or `strict` (everything is).
     pub preset: Preset,
+    /// What programs find: `host` for the programs of this machine, the default; `image:NAME` for an image that `belljar image` has
+    /// imported into the data directory; `dir:PATH` for a directory that holds a whole system. An image's environment variables
+    /// count; its user, directory and command do not, as requests have their own. It is opened when the server starts.
+    pub rootfs: RootfsChoice,
     /// Whether a sandbox may serve again after it was reset: `after_reset` or `never`.
     pub reuse: Reuse,
     /// Memory of everything in a sandbox, files included. Default 512M. Peer: `mem_limit`, 100 MiB.
@@ -47,6 +52,7 @@ impl Default for SandboxSettings {
         let limits = Limits::default();
         Self {
             preset: Preset::Standard,
+            rootfs: RootfsChoice::Host,
             reuse: Reuse::default(),
             memory: ByteSize::from_bytes(limits.memory),
             swap: ByteSize::from_bytes(limits.swap),

@@ -82,7 +82,7 @@ impl Layer {
     /// Programs of this machine with all that they load, so that something can be run.
     pub(crate) fn with_programs(mut self) -> Self {
         let mut paths: BTreeSet<PathBuf> = BTreeSet::new();
-        for name in ["sh", "cat", "ls", "id", "env", "touch", "rm", "sleep", "stat"] {
+        for name in ["sh", "bash", "cat", "ls", "id", "env", "touch", "rm", "sleep", "stat"] {
             let found = ["/usr/bin", "/bin"].iter().map(|directory| Path::new(directory).join(name));
             let program = found.into_iter().find(|path| path.exists()).expect("every machine has it");
             let listed = Command::new("ldd").arg(&program).output().expect("ldd runs").stdout;

@@ -2,6 +2,9 @@
 
 mod archive;
 mod hostile;
+mod pulling;
+mod registry;
+mod server;
 mod using;
 
 use std::fs::{self, Permissions};
