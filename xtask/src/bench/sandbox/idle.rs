@@ -33,20 +33,25 @@ pub(super) fn measure(binary: &Path, scale: Scale, results: &mut Results) -> Res
     crowded.wait_for_idle(count)?;
     let took = began.elapsed().as_secs_f64();
     let kernel = Kernel::now()?;
-    let family = Family::of(crowded.id())?;
-
-    let pss = in_mib(family.sandboxes);
-    let note = format!("PSS of {} processes of {many} sandboxes", family.processes);
-    let each = row("idle sandbox".to_owned(), "MiB").ours(pss / f64::from(many));
-    report.add(each.target(Some(Target::AtMost(0.5))).note(note));
     let held = kernel.held - before.held;
+    let available = before.available - kernel.available;
+    let family = Family::of(crowded.id());
+    let pss = family.as_ref().ok().map(|family| in_mib(family.sandboxes));
+    let note = match &family {
+        Ok(family) => format!("PSS of {} processes of {many} sandboxes", family.processes),
+        // Only root may ask about processes that have capabilities, if only in their own user namespace.
+        Err(error) => format!("{error:#}"),
+    };
+    let each = row("idle sandbox".to_owned(), "MiB").measured(pss.map(|pss| pss / f64::from(many)));
+    report.add(each.target(Some(Target::AtMost(0.5))).note(note));
     let note = format!(
-        "PSS {pss:.0} MiB and what the kernel holds for them (objects, stacks, filters, page tables, per-CPU memory) {held:.0} MiB; \
-         memory available is {:.0} MiB less",
-        before.available - kernel.available
+        "PSS {:.0} MiB and what the kernel holds for them (objects, stacks, filters, page tables, per-CPU memory) {held:.0} MiB; \
+         memory available is {available:.0} MiB less",
+        pss.unwrap_or(f64::NAN)
     );
     let target = Target::AtMost(1.024 * f64::from(many));
-    report.add(row(format!("{many} idle sandboxes"), "MiB").ours(pss + held).target(Some(target)).note(note));
+    let all = row(format!("{many} idle sandboxes"), "MiB").measured(pss.map(|pss| pss + held));
+    report.add(all.target(Some(target)).note(note));
     let note = format!("{:.2} ms each, from the start of the server", took / f64::from(many) * 1e3);
     report.add(row(format!("{many} sandboxes made in"), "s").ours(took).note(note));
 
