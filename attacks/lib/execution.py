@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 
 from attack import CONTROL, broke, execute, request, server
 
@@ -53,6 +54,11 @@ def run(commands, result_path=None, archive=None, save=False, timeout=60):
     if result_path is not None:
         config["result_path"] = result_path
     reply = execute(address(), config, archive, timeout=timeout)
+    deadline = time.monotonic() + 30
+    # All sandboxes are busy, or being made anew.
+    while reply.status == 503 and time.monotonic() < deadline:
+        time.sleep(0.2)
+        reply = execute(address(), config, archive, timeout=timeout)
     if reply.status in (400, 413):
         return None
     if reply.status != 200:
