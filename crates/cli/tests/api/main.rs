@@ -14,6 +14,7 @@ mod hostile;
 mod http;
 mod load;
 mod operation;
+mod privileges;
 mod server;
 mod survival;
 mod wire;

@@ -127,7 +127,8 @@ impl Server {
         Self::started(shell, Arc::new(data))
     }
 
-    fn started(mut command: Command, data: Arc<TempDir>) -> Self {
+    /// Starts one by a command, with what is in this directory.
+    pub(crate) fn started(mut command: Command, data: Arc<TempDir>) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
         let mut stderr = process.stderr.take().expect("it is piped");
@@ -300,7 +301,7 @@ pub(crate) fn command(data: &Path, listen: &str, settings: &[&str]) -> Command {
     let mut command = belljar();
     command.args(["serve", "--listen", listen, "--data-dir"]).arg(data);
     if rustix::process::geteuid().is_root() {
-        command.args(["--user", &USER.to_string()]);
+        command.args(["--set", &format!("server.user={USER}")]);
     }
     for setting in settings {
         command.args(["--set", setting]);

@@ -113,6 +113,8 @@ impl Keeper {
         let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw).ok_or(SandboxError::Died)?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty());
         let pidfd = pidfd.map_err(|errno| SandboxError::Launcher(errno.into()))?;
+        // From here on whoever fails reaps it.
+        let mut started = Self { socket: Mutex::new(Socket::Plain(None)), process, pidfd, life };
         let sent = rustix::net::send(&ours, &message, SendFlags::NOSIGNAL);
         sent.map_err(|errno| SandboxError::Launcher(errno.into()))?;
         let keeper = match answer_within(&ours, PATIENCE)? {
@@ -125,8 +127,8 @@ impl Keeper {
             (Answer::Refused(reason), _) => return Err(SandboxError::Policy(reason)),
             _ => return Err(SandboxError::Died),
         };
-        let kept = Kept { keeper, launcher };
-        Ok((Self { socket: Mutex::new(Socket::Plain(Some(ours))), process, pidfd, life }, first, kept))
+        *started.socket.get_mut() = Socket::Plain(Some(ours));
+        Ok((started, first, Kept { keeper, launcher }))
     }
 
     /// The socket of the next launcher, as soon as there is one.
@@ -162,9 +164,11 @@ impl Drop for Keeper {
         *self.socket.get_mut() = Socket::Plain(None);
         let timeout = rustix::event::Timespec::try_from(GRACE).ok();
         let _ = rustix::event::poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], timeout.as_ref());
-        // Refused where it is root's and we are not; what is left of it then ends with the socket.
-        let _ = self.process.kill();
-        let _ = self.process.try_wait();
+        // Refused where it is root's and we are not: then it is left to itself, and ends as soon as it can.
+        let _ = match self.process.kill() {
+            Ok(()) => self.process.wait().map(Some),
+            Err(_) => self.process.try_wait(),
+        };
     }
 }
 

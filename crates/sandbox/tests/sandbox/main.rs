@@ -19,6 +19,7 @@ mod limits;
 mod mounts;
 mod output;
 mod pool;
+mod privileges;
 mod reuse;
 mod unprivileged;
 mod view;
@@ -180,6 +181,15 @@ tests! {
             what_would_make_a_difference_is_left_to_a_fresh_interpreter,
             a_shell_is_not_missed;
     }
+    privileges {
+        Root:
+            a_charter_grants_nothing_else,
+            a_charter_says_how_many_there_are,
+            what_was_granted_cannot_be_exchanged,
+            launchers_keep_what_they_need,
+            a_sealed_launcher_is_replaced,
+            who_takes_the_server_over_has_little;
+    }
     unprivileged {
         Root:
             everything_works_for_an_ordinary_user;
@@ -188,7 +198,7 @@ tests! {
 
 fn main() -> ExitCode {
     launcher_main_if_asked();
-    if deaths::own_if_asked() {
+    if deaths::own_if_asked() || privileges::serve_if_asked() {
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
