@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::args::DoctorArgs;
 use crate::exit::ExitCode;
 use crate::failure::{Failure, print};
+use crate::serve::{Outlook, outlook};
 
 /// Columns of a page where there is no terminal that has a width.
 const PAGE_WIDTH: u16 = 120;
@@ -24,13 +25,14 @@ const PAGE_WIDTH: u16 = 120;
 pub(crate) fn examine(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let findings = belljar_sandbox::doctor().context("no sandbox at all can be made here")?;
     let usable = is_usable(&findings);
+    let outlook = outlook();
     if args.json {
-        print(format!("{}\n", as_json(&findings, usable)))?;
+        print(format!("{}\n", as_json(&findings, usable, &outlook)))?;
     } else {
         let stdout = io::stdout();
         let colour = stdout.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let width = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| size.ws_col).filter(|width| *width > 0);
-        print(as_text(&findings, usable, width.unwrap_or(PAGE_WIDTH), colour))?;
+        print(as_text(&findings, usable, width.unwrap_or(PAGE_WIDTH), colour) + &format!("{outlook}\n"))?;
     }
     Ok(if usable { ExitCode::Success } else { ExitCode::Failure })
 }
@@ -43,8 +45,8 @@ fn is_usable(findings: &[Finding]) -> bool {
     !findings.iter().any(stops)
 }
 
-fn as_json(findings: &[Finding], usable: bool) -> Value {
-    json!({ "usable": usable, "layers": findings })
+fn as_json(findings: &[Finding], usable: bool, outlook: &Outlook) -> Value {
+    json!({ "usable": usable, "layers": findings, "serve": outlook })
 }
 
 fn as_text(findings: &[Finding], usable: bool, width: u16, colour: bool) -> String {
@@ -153,7 +155,9 @@ mod tests {
         };
         assert!(is_usable(&[missing(Strictness::BestEffort)]));
         assert!(!is_usable(&[missing(Strictness::Required)]));
-        let json = as_json(&[missing(Strictness::Required)], false);
+        let outlook = Outlook::Impossible { reason: "because".to_owned() };
+        let json = as_json(&[missing(Strictness::Required)], false, &outlook);
+        assert_eq!(json["serve"], json!({ "privileges": "impossible", "reason": "because" }));
         assert_eq!(json["usable"], false);
         let layer = &json["layers"][0];
         assert_eq!(

@@ -30,6 +30,11 @@ impl Failure {
         self
     }
 
+    /// The error and its causes, in one line.
+    pub(crate) fn reason(&self) -> String {
+        format!("{:#}", self.error)
+    }
+
     /// Tells the story on standard error: the error, its causes and the hint.
     pub(crate) fn report(&self) -> ExitCode {
         say(format_args!("error: {:#}", self.error));

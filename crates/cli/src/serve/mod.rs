@@ -5,11 +5,14 @@
 //! thread exists; the address is bound; root's server becomes somebody else; then come the runtime, the store and the sandboxes; ready is
 //! told last.
 
-pub(crate) mod account;
+mod account;
 mod descriptors;
 mod logging;
 mod notify;
+mod outlook;
 mod privileges;
+
+pub(crate) use outlook::{Outlook, outlook};
 
 use std::env;
 use std::net::{SocketAddr, TcpListener};

@@ -288,7 +288,7 @@ fn verified(keep: u64) -> Result<Standing, PrivilegeError> {
     let unreadable = |source| PrivilegeError::Step { step: "reading /proc/self/status".to_owned(), source };
     let standing = Standing::of_self().map_err(unreadable)?;
     let kept: Vec<_> = (0..u64::BITS).filter(|bit| keep >> bit & 1 == 1).map(super::capability_name).collect();
-    let as_wanted = standing.capabilities == kept && standing.groups.is_empty();
+    let as_wanted = standing.capabilities == kept && standing.attainable == kept && standing.groups.is_empty();
     if as_wanted && standing.no_new_privileges && standing.filtered {
         Ok(standing)
     } else {

@@ -88,7 +88,8 @@ pub fn restrict_self(restriction: &Restriction) -> Result<Standing, PrivilegeErr
     let standing = Standing::of_self().map_err(failed("reading /proc/self/status"))?;
     let nobody = (standing.user, standing.group) == (restriction.user, restriction.group)
         && standing.groups.is_empty()
-        && standing.capabilities.is_empty();
+        && standing.capabilities.is_empty()
+        && standing.attainable.is_empty();
     if !nobody || !standing.no_new_privileges || !standing.filtered || call::set_ids(0, 0).is_ok() {
         return Err(PrivilegeError::Left(standing.to_string()));
     }

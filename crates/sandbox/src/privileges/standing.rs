@@ -66,8 +66,10 @@ pub struct Standing {
     pub group: u32,
     /// Its other groups.
     pub groups: Vec<u32>,
-    /// Names of the capabilities that it has or could take up, without `CAP_`.
+    /// Names of the capabilities that it has, uses or hands on, without `CAP_`.
     pub capabilities: Vec<String>,
+    /// Names of those that a program which it executes could give it (the bounding set).
+    pub attainable: Vec<String>,
     /// Whether no program that it executes gains privileges.
     pub no_new_privileges: bool,
     /// Whether a filter decides over its system calls.
@@ -100,15 +102,16 @@ impl Standing {
         };
         let set = |name: &str| u64::from_str_radix(field(name)?, 16).map_err(|_| invalid(name));
         let mut all = 0;
-        // What cannot be used now but taken up counts as well: the bounding set limits what an `execve` could give.
-        for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        for name in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
             all |= set(name)?;
         }
+        let names = |set: u64| (0..u64::BITS).filter(|bit| set >> bit & 1 == 1).map(capability_name).collect();
         Ok(Self {
             user: one("Uid")?,
             group: one("Gid")?,
             groups: numbers("Groups")?,
-            capabilities: (0..u64::BITS).filter(|bit| all >> bit & 1 == 1).map(capability_name).collect(),
+            capabilities: names(all),
+            attainable: names(set("CapBnd")?),
             no_new_privileges: field("NoNewPrivs")? == "1",
             filtered: field("Seccomp")? == "2",
         })
@@ -137,6 +140,10 @@ impl fmt::Display for Standing {
 mod tests {
     use super::*;
 
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn status(uid: &str, capabilities: [&str; 5], flags: (u8, u8)) -> String {
         let [inheritable, permitted, effective, bounding, ambient] = capabilities;
         format!(
@@ -158,8 +165,10 @@ mod tests {
             let mut sets = [NONE; 5];
             sets[place] = "0000000000200000";
             let standing = Standing::parse(&status("5\t5\t5\t5", sets, (0, 0))).unwrap();
-            assert_eq!(standing.capabilities, ["sys_admin"], "{place}");
-            assert_eq!(standing.to_string(), "user 5, group 7, groups 4 24, capabilities sys_admin");
+            // The fourth is the bounding set.
+            let (has, could): (&[&str], &[&str]) =
+                if place == 3 { (&[], &["sys_admin"]) } else { (&["sys_admin"], &[]) };
+            assert_eq!((standing.capabilities, standing.attainable), (owned(has), owned(could)), "{place}");
         }
         let many = Standing::parse(&status("0\t0\t0\t0", ["ffffffffffffffff"; 5], (0, 1))).unwrap();
         assert_eq!((many.capabilities.len(), many.capabilities[63].as_str(), many.filtered), (64, "63", false));
