@@ -178,6 +178,7 @@ pub(super) const PEERS: [Peer; 10] = [
         divisor: 20,
         how: How::Root(&[
             "--cgroup-manager=cgroupfs",
+            "--runtime=runc",
             "run",
             "--ulimit=nofile=1024:1024",
             "--ulimit=nproc=1024:1024",
