@@ -3,6 +3,7 @@
 //! This crate knows no HTTP and no dialect: [`Request`] in, [`Response`] out.
 
 mod budget;
+mod direct;
 mod error;
 mod facts;
 mod libraries;

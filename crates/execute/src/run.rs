@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 
 use crate::budget::Budget;
+use crate::direct;
 use crate::{Command, ExecuteError, Execution, Request, ResultFile, Settings};
 
 /// What goes between the sandbox and the store at a time.
@@ -56,11 +57,7 @@ pub(crate) async fn run_commands(
         } else if let Some(problem) = impossible(command, &request.variables) {
             not_started(problem)
         } else {
-            let variables = request.variables.iter().map(|(name, value)| (name.into(), value.into()));
-            let shell = belljar_sandbox::Command::shell(OsString::from(&command.script))
-                .environment(variables)
-                .wall_time(allowance.time);
-            match sandbox.run(shell).await {
+            match run_script(sandbox, &command.script, &request.variables, allowance.time).await {
                 Ok(outcome) => outcome,
                 // Too long, for example: what was asked for cannot be run, like a script that is too long for the kernel.
                 Err(SandboxError::Command(message)) => not_started(setup_failed(Errno::TOOBIG, message)),
@@ -76,6 +73,27 @@ pub(crate) async fn run_commands(
         }
     }
     Ok(executions)
+}
+
+/// Runs a script by the shell, or without one where that is the same.
+async fn run_script(
+    sandbox: &mut Sandbox,
+    script: &str,
+    variables: &[(String, String)],
+    wall_time: Duration,
+) -> Result<Outcome, SandboxError> {
+    let given = || variables.iter().map(|(name, value)| (name.into(), value.into()));
+    if let Some(words) = direct::words(script, variables) {
+        let work_directory = sandbox.policy().work_directory.to_string_lossy().into_owned();
+        let added = direct::variables(&work_directory).map(|(name, value)| (name.into(), value.into()));
+        let command = belljar_sandbox::Command::new(words).environment(given().chain(added)).wall_time(wall_time);
+        let outcome = sandbox.run(command).await?;
+        if !matches!(&outcome.end, End::SetupFailed { step, .. } if step == "execve") {
+            return Ok(outcome);
+        }
+    }
+    let shell = belljar_sandbox::Command::shell(OsString::from(script)).environment(given()).wall_time(wall_time);
+    sandbox.run(shell).await
 }
 
 /// Whether nothing runs after a command that ended like this.
