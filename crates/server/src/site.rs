@@ -130,7 +130,8 @@ impl<B: Backend> Site<B> {
         if target.is_routine() {
             debug!(parent: &span, status, seconds, "A request was answered.");
         } else {
-            info!(parent: &span, status, seconds, "A request was answered.");
+            // After the answer is on its way, which the client waits for, and not for this.
+            tokio::spawn(async move { info!(parent: &span, status, seconds, "A request was answered.") });
         }
         answer
     }
