@@ -119,6 +119,8 @@ impl Launch {
             world: &prepared.world,
             drop: &prepared.drop,
             filter: &prepared.filter,
+            watch: &prepared.watch,
+            watched: &prepared.watched,
             join: &join,
             counters: report::counters(&counters, reuse),
             slots,

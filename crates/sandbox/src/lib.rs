@@ -25,6 +25,8 @@ mod streams;
 pub mod units;
 mod warm;
 
+pub use belljar_sys::call::take_short_turns;
+
 pub use agent_call::{AGENT_WALL_TIME, LAYER_WALL_TIME, LayerContents, MemberReader};
 pub use command::{Command, Output, Stdin};
 pub use doctor::{Finding, doctor};

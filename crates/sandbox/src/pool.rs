@@ -1,5 +1,6 @@
 //! Warm sandboxes: made ahead, lent, renewed in the background.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -76,9 +77,14 @@ struct Counts {
     failed: AtomicU64,
 }
 
+/// Ends when a sandbox does.
+type Death = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A sandbox that is ready, and the way back to its slot.
 #[derive(Debug)]
 struct Offer {
+    /// Whose it is, to be found again.
+    slot: usize,
     inner: Inner,
     home: oneshot::Sender<Inner>,
 }
@@ -110,6 +116,14 @@ impl Shelf {
     async fn take(&self) -> Option<Offer> {
         self.permits.acquire().await.ok()?.forget();
         self.lock().pop()
+    }
+
+    /// Takes the one of this slot back, unless somebody is about to have it.
+    fn withdraw(&self, slot: usize) -> Option<Offer> {
+        let mut offers = self.lock();
+        let place = offers.iter().position(|offer| offer.slot == slot)?;
+        // Without a permit left, whoever has it is on the way, and will see that the sandbox is dead.
+        (self.permits.forget_permits(1) == 1).then(|| offers.remove(place))
     }
 
     /// Lets nobody wait any more, and returns what is there.
@@ -157,8 +171,9 @@ impl Pool {
         let counts = Arc::new(Counts::default());
         let trouble = Arc::new(trouble);
         let mut slots = JoinSet::new();
-        for _ in 0..settings.size {
+        for number in 0..settings.size {
             let slot = Slot {
+                number,
                 launcher: launcher.clone(),
                 policy: Arc::clone(&policy),
                 reuse: settings.reuse,
@@ -192,7 +207,7 @@ impl Pool {
         .await;
         drop(waiting);
         match taken {
-            Ok(Some(Offer { inner, home })) => {
+            Ok(Some(Offer { inner, home, .. })) => {
                 shared.counts.busy.fetch_add(1, Ordering::Relaxed);
                 Ok(Sandbox::lent(inner, home))
             }
@@ -248,6 +263,7 @@ impl Pool {
 
 /// One place of a pool: makes a sandbox, offers it, gets it back, renews it.
 struct Slot {
+    number: usize,
     launcher: Launcher,
     policy: Arc<Policy>,
     reuse: Reuse,
@@ -259,25 +275,45 @@ struct Slot {
 
 impl Slot {
     async fn serve(mut self) {
-        let mut kept: Option<Inner> = None;
+        let mut kept: Option<(Inner, Death)> = None;
         while !*self.closed.borrow() {
-            let inner = match kept.take() {
-                Some(inner) => inner,
+            let (inner, mut death) = match kept.take() {
+                Some(kept) => kept,
                 None => match self.make().await {
-                    Some(inner) => inner,
+                    Some(inner) => {
+                        let death = Box::pin(inner.death());
+                        (inner, death as Death)
+                    }
                     None => return,
                 },
             };
-            let (home, back) = oneshot::channel();
+            let (home, mut back) = oneshot::channel();
             self.counts.idle.fetch_add(1, Ordering::Relaxed);
-            if !self.shelf.put(Offer { inner, home }) {
+            if !self.shelf.put(Offer { slot: self.number, inner, home }) {
                 self.counts.idle.fetch_sub(1, Ordering::Relaxed);
                 return;
             }
             // Dropped at the other end when it died while it was on offer.
-            let Ok(returned) = back.await else { continue };
+            let returned = tokio::select! {
+                biased;
+                returned = &mut back => returned,
+                () = &mut death => match self.shelf.withdraw(self.number) {
+                    Some(_dead) => {
+                        self.counts.idle.fetch_sub(1, Ordering::Relaxed);
+                        tracing::warn!("a sandbox died while nobody used it, and is replaced");
+                        continue;
+                    }
+                    None => {
+                        if back.await.is_ok() {
+                            self.counts.busy.fetch_sub(1, Ordering::Relaxed);
+                        }
+                        continue;
+                    }
+                },
+            };
+            let Ok(returned) = returned else { continue };
             self.counts.busy.fetch_sub(1, Ordering::Relaxed);
-            kept = self.renew(returned).await;
+            kept = self.renew(returned).await.map(|inner| (inner, death));
         }
     }
 
@@ -311,6 +347,9 @@ impl Slot {
     async fn renew(&self, mut inner: Inner) -> Option<Inner> {
         if self.reuse == Reuse::Never {
             return None;
+        }
+        if inner.untouched && !inner.busy {
+            return Some(inner);
         }
         let renewed = async {
             inner.abandon().await?;

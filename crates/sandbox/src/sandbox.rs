@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) listeners: Vec<OwnedFd>,
     /// A request was sent whose reply was not read: its future was dropped.
     pub(crate) busy: bool,
+    /// The init has seen that nobody left anything behind: no renewal is needed.
+    pub(crate) untouched: bool,
     /// Made by this process, which therefore cleans up.
     _alone: Option<Alone>,
     /// Made by the launcher, which cleans up.
@@ -84,6 +86,7 @@ impl Sandbox {
             layers: layers.into(),
             listeners,
             busy: false,
+            untouched: false,
             _alone: Some(alone),
             _process: None,
         };
@@ -104,20 +107,11 @@ impl Sandbox {
     /// # Errors
     /// Its end cannot be waited for, or does not come.
     pub async fn end(mut self) -> Result<(), SandboxError> {
-        let failed = |error| SandboxError::setup("waiting for a sandbox's end", error);
-        let Some(process) = self.inner.take().and_then(|inner| inner._process) else {
-            return Ok(());
-        };
-        #[expect(
-            deprecated,
-            reason = "the replacement is unsafe, for handles whose descriptor changes; an OwnedFd's does not"
-        )]
-        let ended = AsyncFd::with_interest(process.pidfd.try_clone().map_err(failed)?, Interest::READABLE);
-        let ended = ended.map_err(failed)?;
+        let Some(inner) = self.inner.take() else { return Ok(()) };
+        let death = inner.death();
         // Killed; and the first process of a process namespace ends after all others.
-        drop(process);
-        let ready = tokio::time::timeout(GRACE, ended.readable()).await.map_err(|_| SandboxError::Died)?;
-        ready.map(drop).map_err(failed)
+        drop(inner);
+        tokio::time::timeout(GRACE, death).await.map_err(|_| SandboxError::Died)
     }
 
     pub(crate) fn lent(inner: Inner, home: oneshot::Sender<Inner>) -> Self {
@@ -218,6 +212,7 @@ impl Inner {
             layers: layers.into(),
             listeners,
             busy: false,
+            untouched: false,
             _alone: None,
             _process: Some(process),
         })
@@ -225,6 +220,7 @@ impl Inner {
 
     /// A request that is answered by `Ready`.
     pub(crate) async fn ask(&mut self, kind: RequestKind) -> Result<(), SandboxError> {
+        self.untouched = false;
         self.busy = true;
         self.socket.send(&Request::plain(kind), &[], &[]).await?;
         let received = tokio::time::timeout(GRACE, self.socket.receive_with_listeners()).await;
@@ -263,6 +259,7 @@ impl Inner {
         streams: [BorrowedFd<'_>; 3],
     ) -> Result<(), SandboxError> {
         self.abandon().await?;
+        self.untouched = false;
         self.socket.send(request, text, &streams).await?;
         self.busy = true;
         Ok(())
@@ -273,7 +270,10 @@ impl Inner {
         let reply = self.socket.receive().await?;
         self.busy = false;
         match reply {
-            Reply::Ended(ended) => Ok(ended),
+            Reply::Ended(ended) => {
+                self.untouched = ended.untouched;
+                Ok(ended)
+            }
             Reply::Ready { .. } | Reply::SetupFailed { .. } => Err(SandboxError::Died),
         }
     }
@@ -483,5 +483,21 @@ impl Inner {
     /// Whether it can be lent: alive, idle.
     pub(crate) fn is_ready(&self) -> bool {
         !self.busy && self.socket.is_quiet()
+    }
+
+    /// Waits for the end of its init, whoever has the sandbox by then; never returns where that cannot be watched.
+    pub(crate) fn death(&self) -> impl Future<Output = ()> + Send + use<> {
+        let copy = self._process.as_ref().map(|process| process.pidfd.try_clone());
+        async move {
+            #[expect(
+                deprecated,
+                reason = "the replacement is unsafe, for handles whose descriptor changes; an OwnedFd's does not"
+            )]
+            let watched = copy.and_then(Result::ok).map(|pidfd| AsyncFd::with_interest(pidfd, Interest::READABLE));
+            match watched {
+                Some(Ok(pidfd)) if pidfd.readable().await.is_ok() => {}
+                _ => std::future::pending().await,
+            }
+        }
     }
 }

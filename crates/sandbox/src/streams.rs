@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -11,6 +12,7 @@ use rustix::pipe::PipeFlags;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::time::Instant;
 
 use crate::command::{Output, Stdin};
 use crate::error::SandboxError;
@@ -18,6 +20,10 @@ use crate::error::SandboxError;
 const CHUNK: usize = 64 * 1024;
 /// What a pipe takes in one piece, `PIPE_BUF` of `pipe(7)`.
 const PIPE_BUF: usize = 4096;
+
+/// How long output that nobody waits for stays in its pipe: a program that has ended by then is read once, without being woken for, by
+/// the way, the end of each of its pipes.
+const QUIET: Duration = Duration::from_millis(2);
 
 /// A descriptor that says end of file and swallows everything.
 pub(crate) fn null() -> Result<OwnedFd, SandboxError> {
@@ -33,11 +39,17 @@ pub(crate) fn null() -> Result<OwnedFd, SandboxError> {
     open().map_err(|error| SandboxError::setup("opening /dev/null", error))
 }
 
+/// A pipe whose reading end is ours and does not block: (theirs, ours).
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((theirs, ours))
+}
+
 /// A pipe whose reading end is ours: (theirs, ours).
 pub(crate) fn output_pipe() -> Result<(OwnedFd, Receiver), SandboxError> {
     let make = || {
-        let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&ours, true)?;
+        let (theirs, ours) = pipe()?;
         Ok::<_, io::Error>((theirs, Receiver::from_owned_fd_unchecked(ours)?))
     };
     make().map_err(|error| SandboxError::setup("making a pipe", error))
@@ -95,13 +107,45 @@ pub(crate) struct Collector {
     buffer: Vec<u8>,
     left: u64,
     over: bool,
+    /// When to begin to wait for output.
+    quiet_until: Instant,
 }
 
 #[derive(Debug)]
 struct Stream {
-    pipe: Receiver,
+    pipe: Source,
     to: Destination,
     open: bool,
+}
+
+/// The reading end of a pipe.
+#[derive(Debug)]
+enum Source {
+    /// Nobody waits for it yet.
+    Quiet(OwnedFd),
+    /// Known to the runtime; taken out only while it becomes so.
+    Watched(Option<Receiver>),
+}
+
+impl Source {
+    /// Lets the runtime know it.
+    fn watch(&mut self) -> io::Result<()> {
+        if let Self::Quiet(_) = self
+            && let Self::Quiet(fd) = std::mem::replace(self, Self::Watched(None))
+        {
+            *self = Self::Watched(Some(Receiver::from_owned_fd_unchecked(fd)?));
+        }
+        Ok(())
+    }
+
+    /// Reads without waiting, past the runtime, which learns of what is in a pipe a moment later.
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Quiet(fd) => Ok(rustix::io::read(fd, into)?),
+            Self::Watched(Some(receiver)) => Ok(rustix::io::read(receiver, into)?),
+            Self::Watched(None) => Ok(0),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -171,15 +215,23 @@ impl Collector {
                 Self::pipes([Destination::Descriptor(Sink::new(stdout)?), Destination::Descriptor(Sink::new(stderr)?)])?
             }
         };
-        Ok((theirs, Self { streams, buffer: Vec::new(), left: limit, over: false }))
+        let quiet_until = Instant::now() + QUIET;
+        Ok((theirs, Self { streams, buffer: Vec::new(), left: limit, over: false, quiet_until }))
     }
 
     fn pipes(to: [Destination; 2]) -> Result<([OwnedFd; 2], [Option<Stream>; 2]), SandboxError> {
+        let problem = |error| SandboxError::setup("making a pipe", error);
+        let ((theirs, ours), (theirs_too, ours_too)) = (pipe().map_err(problem)?, pipe().map_err(problem)?);
         let [first, second] = to;
-        let (theirs, ours) = output_pipe()?;
-        let (theirs_too, ours_too) = output_pipe()?;
-        let stream = |pipe, to| Some(Stream { pipe, to, open: true });
-        Ok(([theirs, theirs_too], [stream(ours, first), stream(ours_too, second)]))
+        let stream = |ours, to| {
+            let mut pipe = Source::Quiet(ours);
+            // Somebody may wait for what is handed on.
+            if matches!(to, Destination::Descriptor(_)) {
+                pipe.watch().map_err(problem)?;
+            }
+            Ok(Some(Stream { pipe, to, open: true }))
+        };
+        Ok(([theirs, theirs_too], [stream(ours, first)?, stream(ours_too, second)?]))
     }
 
     /// Whether there was more than the limit.
@@ -189,13 +241,19 @@ impl Collector {
 
     /// Takes one piece of output, or hands one on; never returns once there is none to come. Cancelling loses nothing.
     pub(crate) async fn collect(&mut self) -> io::Result<()> {
+        for stream in self.streams.iter_mut().flatten() {
+            if let Source::Quiet(_) = stream.pipe {
+                tokio::time::sleep_until(self.quiet_until).await;
+                stream.pipe.watch()?;
+            }
+        }
         let [first, second] = &mut self.streams;
         let (index, wrote) = tokio::select! {
             moved = moved(first) => (0, moved),
             moved = moved(second) => (1, moved),
         };
         match wrote {
-            Moved::In => self.read(index, Receiver::try_read).map(drop),
+            Moved::In => self.read(index, try_read).map(drop),
             Moved::Out(written) => self.check(index, written),
         }
     }
@@ -203,13 +261,11 @@ impl Collector {
     /// Takes what is in the pipes, without waiting for more: the program has ended, and what it left behind does not count. Waits
     /// for whoever reads what is handed on.
     pub(crate) async fn drain(&mut self) -> io::Result<()> {
-        // Past tokio, which learns of what is in a pipe a moment later.
-        let read = |pipe: &Receiver, into: &mut [u8]| Ok(rustix::io::read(pipe, into)?);
         for index in 0..2 {
             loop {
                 self.flush(index).await?;
                 // A process left behind could write for ever: what it writes counts like everything else, so this ends.
-                if self.over || !self.read(index, read)? {
+                if self.over || !self.read(index, Source::read)? {
                     break;
                 }
             }
@@ -239,7 +295,7 @@ impl Collector {
     }
 
     /// Reads once, without waiting; whether there was something.
-    fn read(&mut self, index: usize, read: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>) -> io::Result<bool> {
+    fn read(&mut self, index: usize, read: impl Fn(&Source, &mut [u8]) -> io::Result<usize>) -> io::Result<bool> {
         if self.buffer.is_empty() {
             self.buffer.resize(CHUNK, 0);
         }
@@ -285,12 +341,20 @@ enum Moved {
     Out(io::Result<()>),
 }
 
+/// Reads by the runtime, which then knows that nothing is left.
+fn try_read(source: &Source, into: &mut [u8]) -> io::Result<usize> {
+    match source {
+        Source::Watched(Some(receiver)) => receiver.try_read(into),
+        other => other.read(into),
+    }
+}
+
 async fn moved(stream: &mut Option<Stream>) -> Moved {
     match stream {
         Some(Stream { to: Destination::Descriptor(sink), .. }) if !sink.pending.is_empty() => {
             Moved::Out(sink.write().await)
         }
-        Some(Stream { pipe, open: true, .. }) => match pipe.readable().await {
+        Some(Stream { pipe: Source::Watched(Some(pipe)), open: true, .. }) => match pipe.readable().await {
             Ok(()) => Moved::In,
             Err(error) => Moved::Out(Err(error)),
         },

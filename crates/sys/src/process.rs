@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_long, c_void};
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use crate::Errno;
 use crate::call::{self, CURRENT_DIRECTORY, Fd};
@@ -104,28 +104,56 @@ pub(crate) fn fork_to_parent(_witness: SingleThreaded, newborn: &Newborn) -> Res
     side(result)
 }
 
-/// The process id of what was cloned last, in memory that the init and its spawners share. The kernel writes it before the child
-/// takes its first step, so the init knows the child even if that kills the spawner before it can answer.
+/// What was cloned last, in memory that the init and its spawners share: so a start that works takes no answer. The kernel writes the
+/// process id before the child takes its first step, so the init knows the child even if that kills the spawner at once.
 #[derive(Debug)]
 pub(crate) struct Newborn(Memory);
 
+/// What is in the shared memory.
+#[repr(C)]
+struct Shared {
+    pid: AtomicI32,
+    failed_step: AtomicU32,
+    errno: AtomicI32,
+}
+
 impl Newborn {
     pub(crate) fn new() -> Result<Self, Errno> {
-        Memory::map(size_of::<AtomicI32>(), libc::MAP_SHARED).map(Self)
+        Memory::map(size_of::<Shared>(), libc::MAP_SHARED).map(Self)
     }
 
     /// The process id; 0 when there is none yet.
     pub(crate) fn pid(&self) -> i32 {
-        self.word().load(Ordering::Acquire)
+        self.shared().pid.load(Ordering::Acquire)
+    }
+
+    /// The step that failed in the child, before it was a program, and the error; step 0 when none did.
+    pub(crate) fn failure(&self) -> (u32, Errno) {
+        let shared = self.shared();
+        let step = shared.failed_step.load(Ordering::Acquire);
+        (step, Errno(shared.errno.load(Ordering::Acquire)))
+    }
+
+    /// Notes the step that failed; for the child, which ends then.
+    pub(crate) fn fail(&self, step: u32, errno: Errno) {
+        self.shared().errno.store(errno.0, Ordering::Release);
+        self.shared().failed_step.store(step, Ordering::Release);
     }
 
     pub(crate) fn forget(&self) {
-        self.word().store(0, Ordering::Release);
+        self.note(0);
     }
 
-    fn word(&self) -> &AtomicI32 {
-        // SAFETY: the mapping is page-aligned, large enough, never unmapped, and only accessed atomically from here.
-        unsafe { AtomicI32::from_ptr(self.0.start.cast()) }
+    /// Notes one that was made in another way.
+    pub(crate) fn note(&self, pid: i32) {
+        self.shared().pid.store(pid, Ordering::Release);
+        self.fail(0, Errno(0));
+    }
+
+    fn shared(&self) -> &Shared {
+        // SAFETY: the mapping is page-aligned, large enough, zero at first (valid for atomics), never unmapped, and only accessed
+        // atomically from here.
+        unsafe { &*self.0.start.cast::<Shared>() }
     }
 }
 
@@ -185,6 +213,16 @@ impl Memory {
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is `length` bytes, readable and writable, never unmapped, and borrowed exclusively through self.
         unsafe { core::slice::from_raw_parts_mut(self.start, self.length) }
+    }
+
+    /// Has the kernel provide the pages at these offsets.
+    pub(crate) fn touch(&mut self, places: &[usize]) {
+        for &place in places {
+            if let Some(byte) = self.bytes().get_mut(place) {
+                // SAFETY: a valid byte; volatile, so that it is really written.
+                unsafe { core::ptr::write_volatile(byte, 0) };
+            }
+        }
     }
 
     pub(crate) fn pointers(&mut self) -> &mut [*const u8] {

@@ -17,16 +17,19 @@ const MAX_STRINGS: usize = 4096;
 const PATH_BYTES: usize = 4096;
 /// The child between `vfork` and `execve` needs little more than one path.
 const STACK_BYTES: usize = 64 * 1024;
+/// A page of memory on x86-64.
+const PAGE: usize = 4096;
 
 /// Bytes of an answer to the init: process id, failed step, error number.
 pub(crate) const ANSWER_BYTES: usize = 12;
 
-/// What the spawner tells the init about a request.
+/// What the spawner tells the init when it could not even make a process. Where it could, [`Newborn`] says all, and nobody is woken.
+/// A fork of a zygote, which shares no memory with the init, always answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answer {
     /// The program's process id; 0 when there is none.
     pub(crate) pid: i32,
-    /// The step that failed; 0 when the program runs.
+    /// The step that failed.
     pub(crate) failed_step: u32,
     /// The error number.
     pub(crate) errno: i32,
@@ -64,7 +67,14 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, newborn: &Newborn, agent: f
     else {
         call::exit(1)
     };
+    // The first touch of a page costs as much as a system call: better now than when somebody waits.
+    packet.touch(&[0]);
+    tables.touch(&[0, (MAX_STRINGS + 1) * size_of::<*const u8>()]);
+    stack.touch(&[STACK_BYTES - 1, STACK_BYTES - PAGE - 1, STACK_BYTES - 2 * PAGE - 1]);
     let births = (SingleThreaded::clone_of_one(), newborn);
+    call::take_short_turns(false);
+    // A signal of a program ends or stops this process, or is nothing; none may wait here and show in a later run (`SigQ`).
+    call::unblock_signals();
     loop {
         let received = match call::receive(socket, &mut packet.bytes()[..MAX_PACKET], 0) {
             Ok(received) if received.length > 0 => received,
@@ -73,15 +83,19 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, newborn: &Newborn, agent: f
         };
         let streams = [received.descriptors[0], received.descriptors[1], received.descriptors[2]];
         let bytes = &packet.bytes()[..received.length];
-        let answer = match Request::decode(bytes) {
+        let started = match Request::decode(bytes) {
             Ok(request) if request.kind == RequestKind::Agent => {
                 start_agent(births, &bytes[REQUEST_BYTES..], streams, agent)
             }
             Ok(request) => start_program(births, &request, &bytes[REQUEST_BYTES..], streams, &mut stack, &mut tables),
-            Err(errno) => Answer::failed(StartStep::Arguments, errno),
+            Err(errno) => Err(Answer::failed(StartStep::Arguments, errno)),
         };
         received.descriptors.into_iter().for_each(call::close);
-        if call::send(socket, &answer.encode(), &[], &[]).is_err() {
+        // The next process that is made here may be the agent of somebody else.
+        packet.bytes()[..received.length].fill(0);
+        if let Err(answer) = started
+            && call::send(socket, &answer.encode(), &[], &[]).is_err()
+        {
             call::exit(0);
         }
     }
@@ -93,23 +107,22 @@ fn start_agent(
     text: &[u8],
     streams: [Fd; STREAMS],
     agent: fn(&[u8]) -> i32,
-) -> Answer {
+) -> Result<(), Answer> {
     match fork_to_parent(witness, newborn) {
-        Ok(Side::Parent { child }) => Answer { pid: child, failed_step: 0, errno: 0 },
-        Err(errno) => Answer::failed(StartStep::Clone, errno),
+        Ok(Side::Parent { .. }) => Ok(()),
+        Err(errno) => Err(Answer::failed(StartStep::Clone, errno)),
         Ok(Side::Child) => {
             let directory = CStr::from_bytes_until_nul(text).unwrap_or_default();
             let ready = set_streams(streams)
                 .and_then(|()| call::close_all_except(&[0, 1, 2]))
                 .and_then(|()| if directory.is_empty() { Ok(()) } else { call::change_directory(directory) });
-            call::unblock_signals();
             let job = text.get(directory.count_bytes() + 1..).unwrap_or_default();
             call::exit(if ready.is_ok() { agent(job) } else { 125 })
         }
     }
 }
 
-/// What the child of `vfork` reads, and where it says what failed.
+/// What the child of `vfork` reads.
 struct Start<'a> {
     streams: [Fd; STREAMS],
     terminal: bool,
@@ -119,7 +132,7 @@ struct Start<'a> {
     search: &'a [u8],
     arguments: *const *const u8,
     variables: *const *const u8,
-    failed: Option<(StartStep, Errno)>,
+    newborn: &'a Newborn,
 }
 
 fn start_program(
@@ -129,9 +142,9 @@ fn start_program(
     streams: [Fd; STREAMS],
     stack: &mut Memory,
     tables: &mut Memory,
-) -> Answer {
+) -> Result<(), Answer> {
     let (arguments, variables) = (request.arguments as usize, request.variables as usize);
-    let too_many = Answer::failed(StartStep::Arguments, Errno(libc::E2BIG));
+    let too_many = Err(Answer::failed(StartStep::Arguments, Errno(libc::E2BIG)));
     if arguments == 0 || arguments > MAX_STRINGS || variables > MAX_STRINGS || text.last() != Some(&0) {
         return too_many;
     }
@@ -173,14 +186,11 @@ fn start_program(
         search,
         arguments: for_arguments.as_ptr(),
         variables: for_variables.as_ptr(),
-        failed: None,
+        newborn,
     };
     match vfork_to_parent(witness, newborn, stack, become_program, &mut start) {
-        Err(errno) => Answer::failed(StartStep::Clone, errno),
-        Ok(pid) => match start.failed {
-            None => Answer { pid, failed_step: 0, errno: 0 },
-            Some((step, errno)) => Answer { pid, failed_step: step as u32, errno: errno.0 },
-        },
+        Err(errno) => Err(Answer::failed(StartStep::Clone, errno)),
+        Ok(_) => Ok(()),
     }
 }
 
@@ -188,7 +198,9 @@ fn start_program(
 extern "C" fn become_program(context: *mut c_void) -> i32 {
     // SAFETY: `vfork_to_parent` passes the address of a `Start` that outlives the child's use of it, and the spawner stands still.
     let start = unsafe { &mut *context.cast::<Start<'_>>() };
-    start.failed = prepare_and_execute(start).err();
+    if let Err((step, errno)) = prepare_and_execute(start) {
+        start.newborn.fail(step as u32, errno);
+    }
     127
 }
 
@@ -209,7 +221,6 @@ fn prepare_and_execute(start: &Start<'_>) -> Result<(), (StartStep, Errno)> {
     if !start.directory.is_empty() {
         call::change_directory(start.directory).map_err(|errno| (StartStep::Directory, errno))?;
     }
-    call::unblock_signals();
     Err((StartStep::Execute, execute(start)))
 }
 
@@ -232,9 +243,9 @@ fn execute(start: &Start<'_>) -> Errno {
         return execute(start.program.as_ptr().cast());
     }
     let mut error = Errno(libc::ENOENT);
+    let mut path = [0_u8; PATH_BYTES];
     for directory in start.search.split(|&byte| byte == b':') {
         let directory = if directory.is_empty() { b"." } else { directory };
-        let mut path = [0_u8; PATH_BYTES];
         let length = directory.len() + 1 + name.len();
         if length >= PATH_BYTES {
             continue;
@@ -242,6 +253,11 @@ fn execute(start: &Start<'_>) -> Errno {
         path[..directory.len()].copy_from_slice(directory);
         path[directory.len()] = b'/';
         path[directory.len() + 1..length].copy_from_slice(name);
+        path[length] = 0;
+        // A look costs a tenth of an attempt.
+        if !call::exists(&path) {
+            continue;
+        }
         match execute(path.as_ptr()) {
             Errno(libc::ENOENT | libc::ENOTDIR) => {}
             // Found but not executable: go on looking, and say so if nothing better turns up.

@@ -12,7 +12,7 @@ pub const MAX_PACKET: usize = 192 * 1024;
 pub const STREAMS: usize = 3;
 
 const REQUEST_WORDS: usize = 9;
-const REPLY_WORDS: usize = 16;
+const REPLY_WORDS: usize = 17;
 
 /// Bytes of a request before its strings.
 pub const REQUEST_BYTES: usize = REQUEST_WORDS * 8;
@@ -199,6 +199,8 @@ pub struct Ended {
     pub errno: i32,
     /// The program was a fork of a warm interpreter.
     pub warm: bool,
+    /// Nothing was left behind since the last renewal: the sandbox may serve somebody else as it is.
+    pub untouched: bool,
 }
 
 /// The calls between the request and the program's first instruction.
@@ -267,6 +269,7 @@ impl Reply {
                     u64::from(ended.failed_step),
                     ended.errno as u64,
                     u64::from(ended.warm),
+                    u64::from(ended.untouched),
                 ];
             }
         }
@@ -310,6 +313,7 @@ impl Reply {
                 failed_step: words[13] as u32,
                 errno: words[14] as i32,
                 warm: words[15] != 0,
+                untouched: words[16] != 0,
             }),
             _ => return Err(bad),
         })
@@ -370,6 +374,7 @@ mod tests {
                 failed_step: 7,
                 errno: 2,
                 warm: true,
+                untouched: true,
             }),
         ];
         for reply in replies {

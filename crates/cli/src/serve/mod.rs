@@ -58,6 +58,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
             "Fewer connections are served at a time than are set: raise LimitNOFILE= or `ulimit -n`."
         );
     }
+    // Inherited by the threads: they hand work on and wait, while programs keep the CPUs busy.
+    belljar_sandbox::take_short_turns(true);
     let choice = account::choose(settings.server.user.as_deref())?;
     let supervisor = Supervisor::connect();
     let listener = listen(settings.server.listen)?;

@@ -69,6 +69,10 @@ pub(crate) struct Prepared {
     pub(crate) warm: Option<warm::WarmPlan>,
     /// See [`belljar_sys::init::Setup`].
     pub(crate) listen: Vec<Endpoint>,
+    /// See [`belljar_sys::init::Setup`].
+    pub(crate) watch: Vec<Instruction>,
+    /// See [`belljar_sys::init::Setup`].
+    pub(crate) watched: Vec<CString>,
     /// Trees of the host that the owner must open itself, because only it may: slot and source.
     pub(crate) sources: Vec<Source>,
 }
@@ -101,6 +105,12 @@ impl Prepared {
         let drop = confinement::confine_spawner(policy, machine)?;
         let warm = warm::prepare(policy, machine, namespaces, &drop, &filter, &mut root)?;
         let init = confinement::confine_init(root.enter(), policy);
+        let watches = reuse == Reuse::AfterReset && !filter.is_empty();
+        let (watch, watched) = if watches {
+            (seccomp::compile(&seccomp::watch()).instructions, world::watched(policy)?)
+        } else {
+            (Vec::new(), Vec::new())
+        };
         Ok(Self {
             namespaces,
             init,
@@ -110,6 +120,8 @@ impl Prepared {
             filter,
             warm,
             listen,
+            watch,
+            watched,
             sources: to_open,
         })
     }

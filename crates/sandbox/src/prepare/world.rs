@@ -10,7 +10,7 @@ use super::{Steps, path_text, slot, text};
 use crate::error::SandboxError;
 use crate::layer::Layer;
 use crate::machine::Machine;
-use crate::policy::{Access, Policy, Reuse};
+use crate::policy::{Access, Mount, Policy, Reuse};
 
 /// Directories of the layer, where they show, and their modes. The first is where the layer waits while it is taken apart.
 const SHARED: &[(&str, &str, u32)] =
@@ -36,6 +36,16 @@ pub(super) fn in_layer(policy: &Policy, path: &Path) -> Option<String> {
     None
 }
 
+/// The directories of the layer that programs can write to; none when a policy puts something into them, whose every file would have
+/// to be watched.
+pub(super) fn watched(policy: &Policy) -> Result<Vec<CString>, SandboxError> {
+    let filled = |mount: &Mount| mount.access != Access::ReadOnly || in_layer(policy, &mount.target).is_some();
+    if policy.mounts.iter().any(filled) || policy.root_is_writable() {
+        return Ok(Vec::new());
+    }
+    SHARED.iter().map(|&(name, ..)| name).chain([WORK]).map(text).collect()
+}
+
 /// The plan of the writable layer.
 pub(super) fn layer(policy: &Policy, machine: &Machine) -> Result<Vec<Entry<CString>>, SandboxError> {
     let mut steps = Steps::default();
@@ -46,7 +56,8 @@ pub(super) fn layer(policy: &Policy, machine: &Machine) -> Result<Vec<Entry<CStr
         // The kernel counts the directories that we make ourselves.
         ("nr_inodes", limits.inodes.saturating_add(16).to_string()),
     ];
-    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    // Without times of access, looking is not changing: a run that only looked leaves nothing to renew.
+    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOATIME;
     steps.file_system((Layer::MountNamespace, true), "tmpfs", &options, attributes, slot::LAYER)?;
     let (uid, gid) = (policy.user.uid, policy.user.gid);
     let mut make = |path: &str, mode: u32, owned: bool| {
@@ -143,8 +154,9 @@ pub(super) fn world(policy: &Policy, reuse: Reuse) -> Result<Vec<Entry<CString>>
     for &(name, target, _) in SHARED.iter().rev() {
         show(name, Path::new(target))?;
     }
-    // Its own message queues, where the kernel has them; the mount belongs to the IPC namespace that was just made.
-    let closed = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+    // Its own message queues, where the kernel has them; the mount belongs to the IPC namespace that was just made. Queues are made
+    // and removed by their calls, which are noticed (`seccomp::watch`), so the directory can only be read.
+    let closed = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
     for step in super::file_system("mqueue", &[], closed, slot::QUEUES)? {
         steps.attempt(step);
     }

@@ -9,12 +9,14 @@ mod program;
 mod standard;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 
 pub(crate) use ours::{launcher, server};
 pub(crate) use program::compile;
 pub(crate) use standard::{for_layers, refuse_groups, standard, without_set_id};
+pub(crate) use watch::watch;
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!(
@@ -34,6 +36,8 @@ pub(crate) enum Action {
     Allow,
     /// It is not carried out and reports this error number (0 to 4095); 0 reports success.
     Errno(u16),
+    /// The init is told, and lets it be carried out.
+    Report,
     /// The whole process dies by `SIGSYS`.
     #[cfg_attr(
         not(test),
@@ -51,6 +55,7 @@ impl Action {
         match self {
             Self::Allow => 0x7fff_0000,
             Self::Errno(number) => 0x0005_0000 | number as u32,
+            Self::Report => 0x7fc0_0000,
             Self::Kill => 0x8000_0000,
         }
     }

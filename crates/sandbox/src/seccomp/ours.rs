@@ -1,6 +1,6 @@
 //! The filters of our own processes that outlive a sandbox: derived from the one of every sandbox, which is an allow-list.
 
-use super::standard::{ABSENT, ALLOW, DENIED, low, masked, when};
+use super::standard::{ABSENT, ALLOW, DENIED, low, masked, own_sockets, when};
 use super::{Filter, standard};
 
 /// The filter of a launcher. What it makes inherits it: the processes of sandboxes run under this one and their own.
@@ -26,9 +26,15 @@ pub(crate) fn launcher() -> Filter {
         // told to be set and not be.
         libc::SYS_setrlimit,
         libc::SYS_prlimit64,
+        // With a listener: the init watches over what it starts.
+        libc::SYS_seccomp,
     ];
     for number in makes_sandboxes {
         filter.replace(number, Vec::new(), ALLOW);
+    }
+    // What listens for an owner, before what programs may have.
+    if let Some(rule) = filter.rules.get_mut(&u32::try_from(libc::SYS_socket).unwrap_or_default()) {
+        rule.cases.splice(..0, own_sockets());
     }
     // Of the old calls only what makes mounts private, and a new session keyring.
     filter.replace(libc::SYS_mount, vec![when(vec![masked(3, u32::MAX, &[PRIVATE])], ALLOW)], DENIED);

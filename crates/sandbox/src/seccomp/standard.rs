@@ -9,6 +9,8 @@
 //! real-time scheduling and `nice` (`RLIMIT_RTPRIO` and `RLIMIT_NICE` bound them), `seccomp` and Landlock (more of them only
 //! tightens), `set*id` (no capabilities are left).
 
+use belljar_sys::call::OWN_SOCKET;
+
 use super::{Action, Case, Comparison, Filter, Half};
 
 pub(super) const ALLOW: Action = Action::Allow;
@@ -409,6 +411,8 @@ fn limit_sockets(filter: &mut Filter) {
         AF_INET, AF_INET6, AF_UNIX, EAFNOSUPPORT, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT, IPPROTO_TCP,
         IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
     };
+    // The init's own are not reported; a program that marks its own in the same way gets none.
+    let own = Comparison { argument: 0, half: Half::High, mask: u32::MAX, values: vec![OWN_SOCKET] };
     // The low four bits are the type; `SOCK_NONBLOCK` and `SOCK_CLOEXEC` are above.
     const TYPE: u32 = 0xf;
     let kind = |kinds: &[i32]| masked(1, TYPE, &unsigned(kinds));
@@ -416,6 +420,7 @@ fn limit_sockets(filter: &mut Filter) {
     let internet = || low(0, &[AF_INET, AF_INET6]);
     let known = || low(0, &[AF_UNIX, AF_INET, AF_INET6]);
     let cases = vec![
+        when(vec![own], errno(EAFNOSUPPORT)),
         when(vec![unix(), kind(&[SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET])], ALLOW),
         when(vec![internet(), kind(&[SOCK_STREAM]), low(2, &[0, IPPROTO_TCP])], ALLOW),
         when(vec![internet(), kind(&[SOCK_DGRAM]), low(2, &[0, IPPROTO_UDP])], ALLOW),
@@ -508,6 +513,13 @@ fn limit_attributes(filter: &mut Filter) {
     let privileged = [PR_SET_MM, PR_SCHED_CORE, PR_SET_SPECULATION_CTRL];
     let cases = vec![when(vec![low(0, &options)], ALLOW), when(vec![low(0, &privileged)], DENIED)];
     filter.rule(SYS_prctl, cases, errno(EINVAL));
+}
+
+/// The sockets of an init, as far as it needs any: those that listen for its owner.
+pub(super) fn own_sockets() -> Vec<Case> {
+    let stream = masked(1, 0xf, &[libc::SOCK_STREAM.cast_unsigned()]);
+    let own = Comparison { argument: 0, half: Half::High, mask: u32::MAX, values: vec![OWN_SOCKET] };
+    vec![when(vec![own, low(0, &[libc::AF_INET]), stream, low(2, &[0])], ALLOW)]
 }
 
 pub(super) fn when(all: Vec<Comparison>, action: Action) -> Case {

@@ -393,3 +393,60 @@ fn other_instruction_sets_are_absent() {
         assert_eq!(run(&program, &x32).0, ENOSYS_.encode(), "{x32:?}");
     }
 }
+
+/// What the watch must report, and what it must not slow down.
+#[test]
+fn the_watch_reports_what_could_be_left_behind() {
+    let filter = watch();
+    let program = compile(&filter);
+    check(&program);
+    let other = [
+        Call::native(SYS_socket, &[u64::from(AF_INET.cast_unsigned()), 1, 0]),
+        Call::native(SYS_socket, &[1 << 32 | u64::from(AF_INET6.cast_unsigned()), 2, 0]),
+        Call::native(SYS_shmget, &[0, 4096, 0o1600]),
+        Call::native(SYS_semget, &[5]),
+        Call::native(SYS_msgget, &[5]),
+        Call::native(SYS_mq_open, &[5]),
+        Call::native(SYS_mq_unlink, &[5]),
+        Call::native(SYS_prlimit64, &[1, 7, 0x1000]),
+        Call::native(SYS_prlimit64, &[1, 7, 1 << 32]),
+        Call::native(SYS_prlimit64, &[1 << 32 | 2, 7, 0x1000]),
+        Call::native(SYS_sched_setaffinity, &[2]),
+        Call::native(SYS_sched_setscheduler, &[2]),
+        Call::native(SYS_sched_setparam, &[2]),
+        Call::native(SYS_sched_setattr, &[2]),
+        Call::native(SYS_setpriority, &[0, 2]),
+        Call::native(SYS_setpriority, &[1, 0]),
+        Call::native(SYS_setpriority, &[2, 0]),
+        Call::native(SYS_ioprio_set, &[1, 2]),
+        Call::native(SYS_ioprio_set, &[3, 0]),
+    ];
+    for call in other {
+        assert_eq!(run(&program, &call).0, Action::Report.encode(), "{call:?}");
+    }
+    let own = [
+        Call::native(SYS_socket, &[u64::from(AF_UNIX.cast_unsigned())]),
+        Call::native(SYS_prlimit64, &[0, 7, 0x1000]),
+        // The kernel takes an int: this is the caller, too.
+        Call::native(SYS_prlimit64, &[1 << 32, 7, 0x1000]),
+        // Without a new limit it only reads.
+        Call::native(SYS_prlimit64, &[2, 7, 0]),
+        Call::native(SYS_sched_setaffinity, &[0]),
+        Call::native(SYS_setpriority, &[0, 0]),
+        Call::native(SYS_ioprio_set, &[1, 0]),
+        Call::native(SYS_read, &[0]),
+        Call::native(SYS_clone, &[0]),
+        Call { arch: ARCH_I386, ..Call::native(SYS_shmget, &[0]) },
+    ];
+    for call in own {
+        assert_eq!(run(&program, &call).0, Action::Allow.encode(), "{call:?}");
+    }
+    // The way of the init around its own watch is closed to programs.
+    let marked = u64::from(belljar_sys::call::OWN_SOCKET) << 32 | u64::from(AF_INET.cast_unsigned());
+    let call = Call::native(SYS_socket, &[marked, 1, 0]);
+    assert_eq!(decide(&filter, &call), Action::Allow);
+    assert_eq!(decide(&ours::launcher(), &call), Action::Allow);
+    for filter in [standard(), without_set_id(), for_layers()] {
+        assert_eq!(decide(&filter, &call), Action::Errno(EAFNOSUPPORT.try_into().unwrap()));
+    }
+}

@@ -85,6 +85,28 @@ pub(crate) async fn a_killed_sandbox_is_replaced(bench: &Bench) {
     pool.close().await;
 }
 
+/// Nobody has to meet it first.
+pub(crate) async fn a_sandbox_that_dies_unused_is_replaced(bench: &Bench) {
+    let pool = bench.pool(Policy::default(), 2);
+    for round in 1..4_u64 {
+        until("both are there", async || pool.status().idle == 2).await;
+        let launcher = bench.launcher.process_id().await.unwrap();
+        let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let child = |pid: &u32| {
+            stat(*pid).rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&launcher.to_string()))
+        };
+        kill(descendants(launcher).into_keys().find(child).unwrap());
+        until("another is made", async || pool.status().made == round + 2).await;
+    }
+    until("both are there", async || pool.status().idle == 2).await;
+    let (mut one, mut two) = (take(&pool).await, take(&pool).await);
+    for sandbox in [&mut one, &mut two] {
+        assert_eq!(sandbox.run(Command::new(["true"])).await.unwrap().end, exited(0));
+    }
+    drop((one, two));
+    pool.close().await;
+}
+
 pub(crate) async fn a_killed_owner_takes_everything_along(bench: &Bench) {
     for _ in 0..2 {
         let mut owner = Owner(

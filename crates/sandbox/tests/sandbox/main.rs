@@ -124,6 +124,8 @@ tests! {
             nothing_is_carried_over,
             the_inits_own_settings_cannot_be_changed_for_others,
             never_means_never;
+        Groups:
+            only_what_was_touched_is_renewed;
     }
     bridge {
         Nothing:
@@ -170,7 +172,8 @@ tests! {
         Nothing:
             a_killed_launcher_is_replaced,
             a_killed_owner_takes_everything_along,
-            a_killed_sandbox_is_replaced;
+            a_killed_sandbox_is_replaced,
+            a_sandbox_that_dies_unused_is_replaced;
     }
     warm {
         Nothing:

@@ -11,6 +11,12 @@ pub fn monotonic_ns() -> u64 {
     clock_ns(libc::CLOCK_MONOTONIC).unwrap_or(0)
 }
 
+/// The clock of the kernel's time stamps on files: the wall clock as of its last tick, in nanoseconds since 1970.
+#[must_use]
+pub fn stamp_ns() -> i128 {
+    clock_ns(libc::CLOCK_REALTIME_COARSE).map_or(0, i128::from)
+}
+
 /// CPU time of a whole process in nanoseconds, by its CPU clock (`clock_getcpuclockid(3)`), living processes only.
 ///
 /// # Errors

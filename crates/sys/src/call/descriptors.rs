@@ -117,3 +117,9 @@ pub fn write_file(at: Fd, path: &CStr, flags: c_int, mode: u32, content: &[u8]) 
     close(fd);
     result
 }
+
+/// Whether there is something at this zero-terminated path (`access(2)`); false when there is no zero in it.
+#[must_use]
+pub fn exists(path: &[u8]) -> bool {
+    path.contains(&0) && done(system_call!(libc::SYS_access, path.as_ptr(), libc::F_OK)).is_ok()
+}

@@ -207,7 +207,8 @@ pub fn set_hostname(name: &CStr) -> Result<()> {
 /// # Errors
 /// As `socket(2)` and `ioctl(SIOCSIFFLAGS)`.
 pub fn raise_loopback() -> Result<()> {
-    let socket = number(system_call!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0))?;
+    // Any socket will do (netdevice(7)); one of the internet family would be reported, see `init::touched`.
+    let socket = number(system_call!(libc::SYS_socket, libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0))?;
     // SAFETY: all-zero is a valid ifreq.
     let mut request: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {

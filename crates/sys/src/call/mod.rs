@@ -11,6 +11,7 @@ mod mounts;
 mod processes;
 mod settings;
 mod sockets;
+mod watch;
 
 use core::ffi::{c_int, c_long};
 
@@ -25,6 +26,7 @@ pub use mounts::*;
 pub use processes::*;
 pub use settings::*;
 pub use sockets::*;
+pub use watch::*;
 
 /// Result of a system call.
 pub type Result<T> = core::result::Result<T, Errno>;

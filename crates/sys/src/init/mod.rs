@@ -3,9 +3,9 @@
 mod counters;
 mod cpu;
 mod end;
-mod lasting;
 mod listeners;
 mod run;
+mod touched;
 mod world;
 mod zygote;
 
@@ -53,6 +53,11 @@ pub struct Setup<'a, S> {
     pub drop: &'a [Entry<S>],
     /// The seccomp filter.
     pub filter: &'a [Instruction],
+    /// The filter that reports what a run may leave behind: `socket(2)`, calls that make System V objects and message queues, and calls
+    /// that change settings of other processes. Empty for a sandbox that is not used again.
+    pub watch: &'a [Instruction],
+    /// All directories of the writable layer that programs can write to, by name. Empty when there are files in them.
+    pub watched: &'a [S],
     /// Files that the init writes `0` to in order to join its control groups.
     pub join: &'a [Fd],
     /// Counters.
@@ -123,8 +128,16 @@ struct Init<'a, S> {
     world: Option<World>,
     /// The IPC namespace of the run before, until it is emptied.
     former_ipc: Fd,
-    lasting: Option<lasting::Lasting>,
     listeners: listeners::Listeners,
+    /// Where the watch reports; -1 without one.
+    reports: Fd,
+    reported: touched::Reported,
+    /// How the world looked at first; `None` once something has changed, or may have.
+    untouched: Option<touched::Untouched>,
+    /// The init's own, before the first program.
+    settings: Option<call::Settings>,
+    /// There has been a run.
+    served: bool,
     used: Used,
     /// The counters before the next run, if nothing that counts happened since they were read.
     before: Option<run::Readings>,
@@ -134,6 +147,7 @@ struct Init<'a, S> {
 impl<S: AsRef<CStr>> Init<'_, S> {
     fn begin(setup: &Setup<'_, S>, socket: Fd) -> ! {
         call::quiet_signals();
+        call::take_short_turns(false);
         let mut init = match Self::prepare(setup, socket) {
             Ok(init) => init,
             Err(errno) => give_up(socket, phase::MACHINERY, Failure { step: 0, errno }),
@@ -145,6 +159,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         if let Err(failure) = done {
             give_up(socket, phase::INIT, failure);
         }
+        init.begin_watch();
         init.renew();
         init.answer_ready();
         init.zygotes.wanted = true;
@@ -192,8 +207,12 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             zygotes: zygote::Zygotes::default(),
             world: None,
             former_ipc: -1,
-            lasting: None,
             listeners: listeners::Listeners::NONE,
+            reports: -1,
+            reported: touched::Reported::default(),
+            untouched: None,
+            settings: None,
+            served: false,
             used: Used::default(),
             before: None,
             cpus: call::usable_cpus(),
@@ -202,9 +221,12 @@ impl<S: AsRef<CStr>> Init<'_, S> {
 
     fn serve(&mut self) -> ! {
         loop {
-            let ready = self.watch(None);
+            let ready = self.watch(None, false);
             if ready & 2 != 0 {
                 self.reap_ended(0);
+            }
+            if ready & 4 != 0 {
+                self.take_report();
             }
             if ready & 1 == 0 {
                 continue;
@@ -214,6 +236,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 RequestKind::Run | RequestKind::Agent => {
                     let ended = self.run(&request, received);
                     self.answer(Reply::Ended(ended));
+                    if ended.untouched {
+                        self.warm_up();
+                    }
                     self.begin_counting();
                 }
                 RequestKind::Settle => {
@@ -234,9 +259,10 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
     }
 
-    /// Waits for a request (1) or the end of a child (2).
-    fn watch(&self, timeout_ns: Option<u64>) -> u32 {
-        match call::poll([self.socket, self.child_events], timeout_ns) {
+    /// Waits for a request (1), the end of a child (2), a report (4) or, if asked to, the spawner (8).
+    fn watch(&self, timeout_ns: Option<u64>, for_spawner: bool) -> u32 {
+        let spawner = self.spawner.filter(|_| for_spawner).map_or(-1, |spawner| spawner.socket);
+        match call::poll([self.socket, self.child_events, self.reports, spawner], timeout_ns) {
             Ok(ready) => ready,
             Err(Errno(libc::EINTR)) => 0,
             // A program with our user id has taken our limit of open files away: deaf, there is nothing left but to end.

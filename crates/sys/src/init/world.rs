@@ -35,12 +35,14 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             give_up(self.socket, phase::LAYER, failure);
         }
         self.spawn(true);
+        self.untouched = self.look_around();
         call::close(core::mem::replace(&mut self.former_ipc, -1));
     }
 
     /// Forks a spawner, into a new world or into the one that is there.
     pub(super) fn spawn(&mut self, fresh: bool) {
         self.before = None;
+        self.untouched = None;
         let trouble = |errno| Failure { step: 2, errno };
         let [ours, theirs] = match call::packet_socket_pair() {
             Ok(pair) => pair,
@@ -151,6 +153,7 @@ fn receive_birth(socket: Fd) -> Result<Birth, Errno> {
     }
 }
 
+/// What a spawner or a fork of a zygote answers to a request.
 pub(super) fn receive_answer(socket: Fd, until: u64) -> Result<Answer, Errno> {
     let mut bytes = [0; ANSWER_BYTES];
     let received = receive_within(socket, &mut bytes, until)?;

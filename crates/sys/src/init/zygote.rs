@@ -12,7 +12,6 @@ use super::{Init, PATIENCE_NS};
 use crate::Errno;
 use crate::call::{self, Fd, Settings};
 use crate::process::{Memory, Side, SingleThreaded, fork_with};
-use crate::spawner::Answer;
 use crate::wire::{Request, RequestKind, STREAMS};
 
 /// What of a warm interpreter the owner decides.
@@ -91,6 +90,11 @@ impl Zygotes {
     /// Processes that stay when no program is there.
     pub(super) fn count(&self) -> u64 {
         u64::from(self.alive.is_some()) + u64::from(self.parked.is_some())
+    }
+
+    /// Whether the zygote, if there is one, can be asked for a fork.
+    pub(super) fn is_ready(&self) -> bool {
+        self.alive.as_ref().is_none_or(|zygote| zygote.settings.is_some() && !call::is_stopped(zygote.pid))
     }
 
     /// Takes note of the end of a process. Whether it was one that no program has to answer for.
@@ -229,7 +233,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     }
 
     /// What a zygote forked, and when, must not show in the process ids that come after.
-    fn set_last_pid(&self, last_pid: Option<i32>) {
+    pub(super) fn set_last_pid(&self, last_pid: Option<i32>) {
         let file = self.last_pid_counter().file;
         if let Some(last_pid) = last_pid.filter(|_| file >= 0) {
             let _ = call::write_at_start(file, digits(last_pid, &mut [0; 10]));
@@ -273,12 +277,12 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         }
     }
 
-    /// Hands the request in `self.packet` to the waiting fork. `None` when the spawner has to start the program.
-    pub(super) fn start_warm(&mut self, request: &Request, received: &call::Received, deadline: u64) -> Option<Answer> {
+    /// Hands the request in `self.packet` to the waiting fork. When it does not take it, the spawner has to start the program.
+    pub(super) fn start_warm(&mut self, request: &Request, received: &call::Received, deadline: u64) -> bool {
         if request.warm == 0 {
-            return None;
+            return false;
         }
-        let parked = self.zygotes.parked.take()?;
+        let Some(parked) = self.zygotes.parked.take() else { return false };
         call::kill(parked.pid, libc::SIGCONT);
         let streams = &received.descriptors[..STREAMS];
         let asked = call::send(parked.socket, &self.packet.bytes()[..received.length], &[], streams);
@@ -288,13 +292,14 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         match answer {
             Ok(answer) if answer.failed_step == 0 && answer.pid == parked.pid => {
                 received.descriptors.into_iter().for_each(call::close);
-                Some(answer)
+                self.newborn.note(parked.pid);
+                true
             }
             _ => {
                 // It declined and goes by itself, or somebody of this request stopped it.
                 call::kill(parked.pid, libc::SIGKILL);
                 self.zygotes.stray = parked.pid;
-                None
+                false
             }
         }
     }

@@ -165,3 +165,21 @@ fn b70_many_requests_share_few_sandboxes() {
     run_jobs(&server, 50, 8);
     server.wait_until_idle();
 }
+
+#[test]
+fn a_run_that_leaves_nothing_needs_no_new_processes() {
+    let Some(server) = own(&["execute.pool_size=1"]) else { return };
+    let processes = || family(server.pid());
+    // Not at once: the clock of files has to tick after a sandbox was made.
+    wait_for("a sandbox is used as it is", || {
+        server.wait_until_idle();
+        let before = processes();
+        assert_eq!(server.execute(&json!({"commands": ["/bin/true"]}))["status"], 0);
+        server.wait_until_idle();
+        processes() == before
+    });
+    let before = processes();
+    assert_eq!(server.execute(&json!({"commands": ["touch /tmp/x"]}))["status"], 0);
+    server.wait_until_idle();
+    assert_ne!(processes(), before, "what was touched is made anew");
+}
