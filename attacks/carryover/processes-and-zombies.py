@@ -47,10 +47,9 @@ FIND = r"""
 import os
 me = os.getpid()
 for pid in filter(str.isdigit, os.listdir("/proc")):
-    try: state = open(f"/proc/{pid}/stat").read()
-    except OSError: continue
     # The shell that runs this command is an ancestor.
-    command = open(f"/proc/{pid}/cmdline", "rb").read()
+    try: state, command = open(f"/proc/{pid}/stat").read(), open(f"/proc/{pid}/cmdline", "rb").read()
+    except OSError: continue
     if int(pid) not in (1, me, os.getppid()) and b"belljar" not in command and int(pid) > 2 and int(pid) < me - 2:
         print("found:", state[:40])
 for line in LEFT:

@@ -18,7 +18,7 @@ from two_runs import after_another
 PLACES = r"""
 import os
 PLACES = ["/", "/dev", "/dev/pts", "/dev/ptmx", "/dev/pts/ptmx", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
-    "/dev/tty", "/dev/shm", "/dev/mqueue", "/tmp", "/var", "/var/tmp", "/run", "/home", "/home/student", "/etc", "/etc/passwd", "/usr",
+    "/dev/tty", "/dev/shm", "/tmp", "/var", "/var/tmp", "/run", "/home", "/home/student", "/etc", "/etc/passwd", "/usr",
     "/usr/bin/env", "/mnt", "/opt", "/srv", "/root", "/proc/sys"]
 def times():
     for path in PLACES:

@@ -1,10 +1,10 @@
 // attack: have the kernel burn the CPU time: packets over the loopback
 // tries: floods its own loopback with datagrams that are thrown away and with TCP connections that are opened and closed, so that the
-//   work is done in the kernel's interrupt handling, under a limit of 400 ms of CPU time.
+//   work is done in the kernel's interrupt handling, under a limit of 200 ms of CPU time.
 // source: Gao et al., "Houdini's Escape" (CCS 2019): work in interrupts and kernel threads that no control group is charged for
 // expect: it counts, and the limit of CPU time ends the run
 // stopped-by: cpu_accounting
-// flags: --cpu-time 400ms --wall-time 9s
+// flags: --cpu-time 200ms --wall-time 9s
 // ends: cpu_time
 // control: plain
 #define _GNU_SOURCE

@@ -5,7 +5,7 @@
 # source: field notes 5b 9
 # expect: the wall time holds
 # stopped-by: pid_namespace
-# flags: --wall-time 500ms
+# flags: --wall-time 2s
 # ends: wall_time
 # control: own
 # needs: python3

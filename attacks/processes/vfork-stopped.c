@@ -4,7 +4,7 @@
 // source: field notes 5b 8; vfork waits uninterruptibly but for SIGKILL (kernel/fork.c)
 // expect: all of them are killed when the wall time is over
 // stopped-by: pid_namespace
-// flags: --wall-time 500ms
+// flags: --wall-time 2s
 // ends: wall_time
 // control: own
 // needs: gcc

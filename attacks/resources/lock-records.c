@@ -1,10 +1,10 @@
 // attack: a hundred thousand file locks, each a piece of kernel memory
-// tries: locks every second byte of many files in several processes, so that no two records can be joined: 600,000 locks are over
-//   100 MiB, under a limit of 64 MiB.
+// tries: locks every second byte of many files in several processes, so that no two records can be joined: 240,000 locks are
+//   over 40 MiB, under a limit of 32 MiB.
 // source: field notes 5b 50; CVE-2021-3759 and the 2022 patches that count file locks (mm: accounting of file_lock_cache)
-// expect: killed, and the outcome says memory
+// expect: killed, and the outcome says memory (SECURITY.md lists this as a known gap: it is here until it holds)
 // stopped-by: memory_limit
-// flags: --memory 64M --wall-time 8s
+// flags: --memory 32M --wall-time 9s
 // ends: memory
 // without: memory_limit, process_limit, cpu_accounting, resource_limits
 // variants: standard strict server-privileged
@@ -46,7 +46,7 @@ int main(void) {
     signal(SIGCHLD, lost);
     for (int n = 0; n < 2; n++)
         if (fork() == 0) {
-            long made = lock_many(250, 1000);
+            long made = lock_many(120, 1000);
             if (write(ready[1], &made, sizeof made) < 0) _exit(1);
             pause();
             _exit(0);
@@ -54,7 +54,7 @@ int main(void) {
     long total = 0, made;
     for (int n = 0; n < 2; n++)
         if (read(ready[0], &made, sizeof made) == sizeof made) total += made;
-    printf(total > 400000 ? "broke: %ld locks\n" : "unclear: %ld locks\n", total);
+    printf(total > 200000 ? "broke: %ld locks\n" : "unclear: %ld locks\n", total);
     fflush(stdout);
-    _exit(total > 400000 ? 99 : 1);
+    _exit(total > 200000 ? 99 : 1);
 }

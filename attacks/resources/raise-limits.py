@@ -14,7 +14,7 @@ LIMITS = {name: getattr(resource, name) for name in dir(resource) if name.starts
 # What belljar limits, with the most that it leaves.
 EXPECTED = {
     "RLIMIT_NOFILE": 1024, "RLIMIT_STACK": 64 << 20, "RLIMIT_MEMLOCK": 65536, "RLIMIT_SIGPENDING": 1024,
-    "RLIMIT_MSGQUEUE": 800 << 10, "RLIMIT_NICE": 0, "RLIMIT_RTPRIO": 0,
+    "RLIMIT_MSGQUEUE": 256 << 10, "RLIMIT_NICE": 0, "RLIMIT_RTPRIO": 0,
 }
 through = []
 for name, number in LIMITS.items():

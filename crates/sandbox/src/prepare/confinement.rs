@@ -75,7 +75,8 @@ fn resource_limits(policy: &Policy, machine: &Machine) -> Vec<(u32, u64)> {
         (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
         (libc::RLIMIT_STACK, limits.stack),
         (libc::RLIMIT_MEMLOCK, 64 << 10),
-        (libc::RLIMIT_MSGQUEUE, 800 << 10),
+        // The kernel charges the sandbox's maker as well, who has 800 KiB: room for three queues of the usual size, and for others.
+        (libc::RLIMIT_MSGQUEUE, 256 << 10),
         (libc::RLIMIT_NICE, 0),
         (libc::RLIMIT_RTPRIO, 0),
         (libc::RLIMIT_SIGPENDING, 1024),

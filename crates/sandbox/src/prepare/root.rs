@@ -212,6 +212,10 @@ impl Root {
             steps.push(Layer::UserNamespace, true, Step::ClearGroups);
             steps.push(Layer::UserNamespace, true, Step::SetIds { uid: 0, gid: 0 });
         }
+        // The sandbox's own limit, of its user namespace: the kernel charges the maker of the sandbox as well, who has 128 by default for
+        // everything, so that one sandbox must not be able to hold them all. The file is the namespace's of whoever opens it.
+        let (path, content) = (text("/proc/sys/user/max_inotify_instances")?, text("32")?);
+        steps.attempt(Step::WriteFile { path, content });
         let options = [("mode", "0755".to_owned()), ("size", "1m".to_owned()), ("nr_inodes", "2048".to_owned())];
         let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         steps.file_system((Layer::MountNamespace, true), "tmpfs", &options, attributes, slot::ROOT)?;
