@@ -26,9 +26,9 @@ seen["last"] = open("/proc/loadavg").read().split()[4]
 for place in ("/tmp", "/home/student", "/dev/shm", "/run", "/var/tmp"):
     name = place + "/snapshot"
     open(name, "w").close()
-    seen[place] = os.stat(name).st_ino
+    # A few more or less are the shell's and the server's; a run that made files made hundreds.
+    seen[place] = os.stat(name).st_ino // 64
     os.unlink(name)
-    seen["device of " + place] = 0
 seen["links"] = {place: os.stat(place).st_nlink for place in ("/tmp", "/dev/shm", "/run", "/home", "/dev/pts", "/dev/mqueue", "/")}
 print(json.dumps(seen))
 """
