@@ -136,7 +136,7 @@ pub enum Network {
 pub struct Bridge {
     /// Where they listen: loopback addresses (127.0.0.0/8) with ports, each once, at most [`Bridge::MOST_LISTENERS`].
     pub listen: Vec<SocketAddrV4>,
-    /// Names for such addresses, as `/etc/hosts` shows them in a sandbox with the root directory [`Rootfs::Host`].
+    /// Names for such addresses, as `/etc/hosts` shows them. A [`Rootfs::Directory`] without such a file gets none.
     pub hosts: Vec<(String, Ipv4Addr)>,
 }
 

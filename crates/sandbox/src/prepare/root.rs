@@ -284,6 +284,7 @@ impl Root {
             root.steps.root(Step::Attach { tree: place.slot, at: slot::ROOT, path });
             root.steps.root(Step::Close(place.slot));
         }
+        super::bridge::cover_hosts(policy, &mut root.steps)?;
         root.mount_kernel_file_systems(policy, machine)?;
         let opened = sources.trees.into_iter().filter_map(|tree| {
             let shown_as = tree.by_owner?;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-use belljar_sandbox::{Bridge, Network, Policy, Sandbox, User};
+use belljar_sandbox::{Bridge, Command, Network, Policy, Rootfs, Sandbox, User};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -100,6 +100,26 @@ pub(crate) async fn a_run_sees_no_connection_of_an_earlier_one(bench: &Bench) {
     let (connection, _) = before[0].accept().await.unwrap();
     drop((connection, before, after, kept));
     cell.close().await;
+}
+
+/// Names show in every kind of root directory.
+pub(crate) async fn names_are_shown_in_a_directory_too(bench: &Bench) {
+    let directory = bench.temporary();
+    let root = directory.path();
+    crate::mounts::tiny_root(root);
+    let policy = Policy { rootfs: Rootfs::Directory(root.to_owned()), ..bridged() };
+    let said = async |policy: Policy| {
+        let outcome = bench.run(policy, Command { directory: None, ..Command::new(["cat", "/etc/hosts"]) }).await;
+        text(&outcome.stdout)
+    };
+    assert_eq!(said(policy.clone()).await, "", "the directory has no such file, and gets none");
+    std::fs::write(root.join("etc/hosts"), "192.0.2.1 other.example\n").unwrap();
+    // Another policy: what was found out for the last one is kept.
+    let hosts = said(Policy { hostname: "other".to_owned(), ..policy }).await;
+    assert!(hosts.ends_with("\n127.77.1.1 somewhere.example\n") && !hosts.contains("192.0.2.1"), "{hosts}");
+    let unbridged = Policy { rootfs: Rootfs::Directory(root.to_owned()), ..Policy::default() };
+    assert_eq!(said(unbridged).await, "192.0.2.1 other.example\n");
+    assert_eq!(std::fs::read_to_string(root.join("etc/hosts")).unwrap(), "192.0.2.1 other.example\n");
 }
 
 /// The network is made anew only where it was used: the sockets of an idle run serve the next.

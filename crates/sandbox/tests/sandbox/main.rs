@@ -133,6 +133,7 @@ tests! {
             nothing_else_is_reached_through_a_bridge,
             a_run_sees_no_connection_of_an_earlier_one,
             unused_sockets_are_kept,
+            names_are_shown_in_a_directory_too,
             as_many_sockets_as_promised;
     }
     mounts {

@@ -182,7 +182,7 @@ pub(crate) async fn contradictions_are_refused_with_a_reason(bench: &Bench) {
 }
 
 /// A root directory with a shell and `cat`, and what they need.
-fn tiny_root(at: &Path) {
+pub(crate) fn tiny_root(at: &Path) {
     let copy = |from: &str| {
         let to = at.join(from.trim_start_matches('/'));
         fs::create_dir_all(to.parent().unwrap()).unwrap();
