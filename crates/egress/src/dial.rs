@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::guard::{Special, special};
 use crate::host::Host;
+use crate::limits::Budget;
 use crate::outside::Outside;
 use crate::record::{Failure, Refusal, Verdict};
 use crate::rules::Rules;
@@ -14,19 +15,26 @@ use crate::rules::Rules;
 /// Connects to a host if it is on the list, at an address that is checked and then used: whatever the name means a moment later.
 pub(crate) async fn dial(
     rules: &Rules,
+    budget: &Budget,
     outside: &dyn Outside,
     host: &Host,
     port: u16,
 ) -> Result<(TcpStream, SocketAddr), Verdict> {
     let reached = tokio::time::timeout(rules.limits.connect_timeout, async {
-        let addresses = addresses(rules, outside, host, port).await?;
+        let addresses = addresses(rules, budget, outside, host, port).await?;
         connect(outside, &addresses, port).await.map_err(Verdict::Failed)
     });
     reached.await.unwrap_or(Err(Verdict::Failed(Failure::TimedOut)))
 }
 
 /// The addresses that may be connected to; at least one.
-async fn addresses(rules: &Rules, outside: &dyn Outside, host: &Host, port: u16) -> Result<Vec<IpAddr>, Verdict> {
+async fn addresses(
+    rules: &Rules,
+    budget: &Budget,
+    outside: &dyn Outside,
+    host: &Host,
+    port: u16,
+) -> Result<Vec<IpAddr>, Verdict> {
     let refused = |refusal| Err(Verdict::Refused(refusal));
     let name = match host {
         Host::Address(address) if rules.list.permits_address(*address, port) => return Ok(vec![*address]),
@@ -34,6 +42,8 @@ async fn addresses(rules: &Rules, outside: &dyn Outside, host: &Host, port: u16)
         Host::Address(_) | Host::Name(_) => return refused(Refusal::NotListed),
     };
     let unresolved = |why: String| Err(Verdict::Failed(Failure::Unresolved(why)));
+    // Never closed.
+    let _permit = budget.questions.acquire().await;
     let found = match outside.resolve(name).await {
         Ok(found) => found,
         Err(error) => return unresolved(error.to_string()),

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -44,6 +45,9 @@ struct Context {
 
 /// How long is waited when no connection can be accepted, for want of descriptors or memory.
 const RECOVERY: Duration = Duration::from_millis(50);
+
+/// Bytes that the kernel keeps for one end of a connection inside, in each direction: enough where no distance is.
+const INSIDE_BUFFER: usize = 128 << 10;
 
 impl Gate {
     /// A gate with the sockets that listen where [`Rules::listen`] says, in that order. Inside a runtime.
@@ -118,6 +122,9 @@ impl Context {
     async fn serve(&self, mut inside: TcpStream, door: &Door) {
         // Small messages are not held back; how the sandbox's own kernel counts on it is its business.
         let _ = inside.set_nodelay(true);
+        // What waits in our end for a program that does not read is our memory, not the sandbox's.
+        let _ = sockopt::set_socket_send_buffer_size(&inside, INSIDE_BUFFER);
+        let _ = sockopt::set_socket_recv_buffer_size(&inside, INSIDE_BUFFER);
         let mut visit = Visit::new(self, door);
         match door {
             Door::To(host, port) => self.direct(&mut visit, &mut inside, host, *port).await,
@@ -240,7 +247,7 @@ impl Context {
     }
 
     async fn dial(&self, visit: &mut Visit<'_>, host: &Host, port: u16) -> Option<TcpStream> {
-        match dial(&self.rules, &*self.outside, host, port).await {
+        match dial(&self.rules, &self.budget, &*self.outside, host, port).await {
             Ok((stream, address)) => {
                 let _ = stream.set_nodelay(true);
                 (visit.verdict, visit.address) = (Some(Verdict::Allowed), Some(address));
@@ -315,7 +322,7 @@ async fn farewell(stream: &mut TcpStream) {
 
 /// Has a connection broken off when it is dropped, so that nobody takes what was cut for what is whole.
 fn reset(stream: &TcpStream) {
-    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+    let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }
 
 /// A connection on its way to the journal, where it gets in any case.

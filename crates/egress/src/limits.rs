@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Limits of one run, all of them always in force.
@@ -51,12 +52,27 @@ pub(crate) enum Direction {
     Received,
 }
 
+/// Names that one run has resolved at the same time: so few that slow answers to one run leave the resolver to others.
+const MOST_QUESTIONS: usize = 8;
+
+/// Bytes that are read at a time: at a low rate so few that even many connections in turn do not wait for as long as silent ones may.
+fn piece(bytes_per_second: u64) -> usize {
+    const MOST: usize = 16 << 10;
+    const LEAST: usize = 64;
+    let eighth = usize::try_from(bytes_per_second / 8).unwrap_or(MOST);
+    if bytes_per_second == 0 { MOST } else { eighth.clamp(LEAST, MOST) }
+}
+
 /// What a run has used so far.
 #[derive(Debug)]
 pub(crate) struct Budget {
     sent: Account,
     received: Account,
     arrivals: Mutex<Bucket>,
+    /// Names that are being resolved.
+    pub(crate) questions: Semaphore,
+    /// Bytes that are passed on at a time.
+    pub(crate) piece: usize,
 }
 
 #[derive(Debug)]
@@ -77,6 +93,8 @@ impl Budget {
             sent: account(limits.sent),
             received: account(limits.received),
             arrivals: Mutex::new(Bucket::new(per_second, per_second)),
+            questions: Semaphore::new(MOST_QUESTIONS),
+            piece: piece(limits.bytes_per_second),
         }
     }
 

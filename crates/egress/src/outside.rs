@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,7 +41,7 @@ const ANSWER_LIFETIME: Duration = Duration::from_secs(15);
 /// Answers kept: more names than one list has; of names below a star a program can think of as many as it likes.
 const MOST_ANSWERS: usize = 512;
 /// Questions at the same time. Each takes a thread, for as long as the resolver waits.
-const MOST_QUESTIONS: usize = 32;
+const MOST_QUESTIONS: usize = 64;
 
 /// This machine: its resolver (`getaddrinfo(3)`, so `/etc/hosts` and all that its administrator has set) and its routes.
 #[derive(Debug, Clone, Default)]
@@ -50,12 +50,12 @@ pub struct Machine(Arc<Memory>);
 #[derive(Debug)]
 struct Memory {
     answers: Mutex<HashMap<HostName, (Instant, Vec<IpAddr>)>>,
-    questions: Semaphore,
+    questions: Arc<Semaphore>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { answers: Mutex::default(), questions: Semaphore::new(MOST_QUESTIONS) }
+        Self { answers: Mutex::default(), questions: Arc::new(Semaphore::new(MOST_QUESTIONS)) }
     }
 }
 
@@ -82,13 +82,20 @@ impl Outside for Machine {
             if let Some(addresses) = self.known(name) {
                 return Ok(addresses);
             }
-            let _permit = self.0.questions.acquire().await.map_err(io::Error::other)?;
+            let permit = Arc::clone(&self.0.questions).acquire_owned().await.map_err(io::Error::other)?;
             // Somebody else may have asked meanwhile.
             if let Some(addresses) = self.known(name) {
                 return Ok(addresses);
             }
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+            let question = name.clone();
+            let asked = tokio::task::spawn_blocking(move || {
+                // Held for as long as the thread is, even when nobody waits for the answer any more.
+                let _permit = permit;
+                Ok::<_, io::Error>(
+                    (question.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect::<Vec<_>>(),
+                )
+            });
+            let mut addresses = asked.await.map_err(io::Error::other)??;
             // One line of the hosts file may come more than once.
             let mut seen = std::collections::BTreeSet::new();
             addresses.retain(|address| seen.insert(*address));

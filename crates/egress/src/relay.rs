@@ -13,9 +13,6 @@ use crate::http::{Chunks, Framing};
 use crate::limits::{Budget, Direction};
 use crate::record::{Ending, Refusal};
 
-/// Bytes read at a time.
-const CHUNK: usize = 16 << 10;
-
 /// Why passing on stops early.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -49,6 +46,11 @@ impl Meter {
             Direction::Received => &self.received,
         };
         counter.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+        self.begin();
+    }
+
+    /// Silence is counted from here.
+    fn begin(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
@@ -120,6 +122,7 @@ impl Relay<'_> {
     }
 
     async fn unless_silent(&self, work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+        self.meter.begin();
         tokio::select! {
             biased;
             done = work => done,
@@ -129,7 +132,7 @@ impl Relay<'_> {
 
     /// Passes on what one side says, to its end, and then that it has ended.
     async fn pump(&self, direction: Direction, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>) -> Result<(), Stop> {
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = vec![0; self.budget.piece];
         loop {
             let length = read(from, &mut buffer).await?;
             if length == 0 {
@@ -170,7 +173,7 @@ impl Relay<'_> {
                     return Ok(());
                 }
             }
-            buffer.resize(CHUNK, 0);
+            buffer.resize(self.budget.piece, 0);
             let length = read(from, &mut buffer).await?;
             if length == 0 {
                 return Err(Stop::Refused(Refusal::Incomplete));
