@@ -1,10 +1,13 @@
 //! Requests that mean to get past: each is one request to one host, or none.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use belljar_egress::Limits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
-use crate::world::{Town, World, ask, server};
+use crate::world::{Town, World, ask, hear, server, text};
 
 const RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -30,6 +33,31 @@ async fn a_second_request_is_never_passed_on() {
     let expected = "GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n";
     assert_eq!(*told.lock().unwrap(), [expected; 3]);
     assert_eq!(town.records(3).await.len(), 3);
+}
+
+/// Nor one that comes while the first is being answered.
+#[tokio::test]
+async fn what_comes_later_is_not_passed_on_either() {
+    let world = Arc::new(World::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    world.name("example.org", &[&["93.184.216.34"]]);
+    world.host("93.184.216.34:80", listener.local_addr().unwrap());
+    let limits = Limits { idle_timeout: Duration::from_millis(300), ..Limits::default() };
+    let town = Town::new(&world, &["example.org:80"], limits);
+    let mut stream = town.http().await;
+    let head = "POST http://example.org/ HTTP/1.1\r\nHost: example.org\r\nContent-Length: 3\r\n\r\nend";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut server, _) = listener.accept().await.unwrap();
+    let mut told = Vec::new();
+    while !told.ends_with(b"end") {
+        assert!(server.read_buf(&mut told).await.unwrap() > 0, "it ends early");
+    }
+    stream.write_all(b"GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n").await.unwrap();
+    // Not answered, it is cut for its silence.
+    let _ = server.read_to_end(&mut told).await;
+    let expected = "POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 3\r\nConnection: close\r\n\r\nend";
+    assert_eq!(text(&told), expected);
+    assert_eq!(hear(&mut stream).await, "!");
 }
 
 /// What follows a body is not passed on, however its length is told.
