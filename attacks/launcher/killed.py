@@ -28,7 +28,7 @@ work = lambda: answers.append(attack.execute(server, {"commands": [busy]}, timeo
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads:
     thread.start()
-wait_for("both run", lambda: sum("sleep" in open(f"/proc/{one}/cmdline").read() for one in attack.children(pid) if alive(one)) >= 8)
+wait_for("both run", lambda: sum("sleep" in attack.command_line(one) for one in attack.children(pid)) >= 8)
 family = attack.children(old)
 os.kill(old, signal.SIGKILL)
 began = time.monotonic()

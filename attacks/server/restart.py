@@ -62,9 +62,9 @@ for turn in range(rounds):
     upload = attack.connect(server)
     upload.sendall(b"POST /execute/ HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 3000000\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"environment\"; filename=\"e\"\r\n\r\n" + b"x" * 900000)
     attack.wait_for("it works", lambda: len(acknowledged) > 2 * (turn + 1) and
-                    any(b"sleep\x00600" in open(f"/proc/{one}/cmdline", "rb").read() for one in attack.children(process.pid) if alive(one)))
+                    any("sleep\x00600" in attack.command_line(one) for one in attack.children(process.pid)))
     family = attack.children(process.pid)
-    launchers = [one for one in family if alive(one) and open(f"/proc/{one}/cmdline").read().startswith("belljar-launcher")]
+    launchers = [one for one in family if attack.command_line(one).startswith("belljar-launcher")]
     process.send_signal(signal.SIGKILL)
     process.wait()
     stop.set()

@@ -6,7 +6,7 @@
 # stopped-by: hyper's parser; the server speaks HTTP/1.1 and nothing else
 # control: own
 # on: host
-import attack
+import attack, concurrent.futures
 
 def naive():
     import threading
@@ -33,8 +33,9 @@ cases = [
     b"POST /execute/ HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n",
     b"POST /execute/ HTTP/1.1\r\nHost: x\r\nExpect: the-impossible\r\nContent-Length: 10\r\n\r\n",
 ]
-for case in cases:
-    answer = attack.raw(server, case, timeout=4)
+with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+    answers = list(pool.map(lambda case: attack.raw(server, case, timeout=4), cases))
+for case, answer in zip(cases, answers):
     if b"secret=17" in answer:
         attack.broke(f"{case[:40]!r} came back")
     if b" 101 " in answer[:20] or (case.startswith(b"CONNECT") and attack.statuses(answer)[:1] and attack.statuses(answer)[0] < 400):

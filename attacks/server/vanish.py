@@ -42,6 +42,6 @@ while True:
 if attack.CONTROL:
     attack.held("served")
 pid = int(os.environ["BELLJAR_SERVER_PID"])
-sleeping = lambda: [one for one in attack.children(pid) if b"sleep" in open(f"/proc/{one}/cmdline", "rb").read()]
+sleeping = lambda: [one for one in attack.children(pid) if "sleep" in attack.command_line(one)]
 attack.wait_for("their programs end", lambda: not sleeping(), 6)
 attack.held(f"served after {time.monotonic() - began:.1f} s, and nothing runs for nobody")

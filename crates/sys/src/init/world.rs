@@ -95,6 +95,10 @@ impl<S: AsRef<CStr>> Init<'_, S> {
                 if world.mounts < 0 || world.ipc < 0 {
                     return Err((phase::MACHINERY, Failure { step: 4, errno: Errno::last() }));
                 }
+                // Before the limits of programs: the kernel refuses to pass descriptors on for a user that has more of them on
+                // their way than the sender may have open, and programs of other sandboxes may be of the same user.
+                call::send(socket, &WORLD, &[], &[world.mounts, world.ipc])
+                    .map_err(|errno| (phase::MACHINERY, Failure { step: 5, errno }))?;
             }
             plan::execute(self.setup.drop, self.setup.filter, &mut self.slots, &mut missing)
                 .map_err(|failure| (phase::DROP, failure))?;
@@ -117,6 +121,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     }
 }
 
+/// The packet that brings a new world's namespaces, before what is told of the birth.
+const WORLD: [u8; 1] = [0];
+
 /// How a spawner began: what it tells the init before it serves.
 #[derive(Debug, Clone, Copy)]
 enum Birth {
@@ -126,10 +133,9 @@ enum Birth {
 
 fn send_birth(socket: Fd, birth: Birth) -> Result<(), Errno> {
     match birth {
-        Birth::Alive { missing, world } => {
+        Birth::Alive { missing, .. } => {
             let reply = Reply::Ready { missing: missing.layers, errno: missing.errno };
-            let both = [world.mounts, world.ipc];
-            call::send(socket, &reply.encode(), &[], if world.mounts < 0 { &[] } else { &both })
+            call::send(socket, &reply.encode(), &[], &[])
         }
         Birth::Dead { phase, failure } => {
             let reply = Reply::SetupFailed { phase, step: failure.step, errno: failure.errno.0 };
@@ -140,12 +146,15 @@ fn send_birth(socket: Fd, birth: Birth) -> Result<(), Errno> {
 
 fn receive_birth(socket: Fd) -> Result<Birth, Errno> {
     let mut bytes = [0; REPLY_BYTES];
-    let received = receive_within(socket, &mut bytes, call::monotonic_ns().saturating_add(PATIENCE_NS))?;
+    let until = call::monotonic_ns().saturating_add(PATIENCE_NS);
+    let mut world = World { mounts: -1, ipc: -1 };
+    let mut received = receive_within(socket, &mut bytes, until)?;
+    if received.length == WORLD.len() {
+        world = World { mounts: received.descriptors[0], ipc: received.descriptors[1] };
+        received = receive_within(socket, &mut bytes, until)?;
+    }
     match Reply::decode(&bytes[..received.length])? {
-        Reply::Ready { missing, errno } => Ok(Birth::Alive {
-            missing: Missing { layers: missing, errno },
-            world: World { mounts: received.descriptors[0], ipc: received.descriptors[1] },
-        }),
+        Reply::Ready { missing, errno } => Ok(Birth::Alive { missing: Missing { layers: missing, errno }, world }),
         Reply::SetupFailed { phase, step, errno } => {
             Ok(Birth::Dead { phase, failure: Failure { step, errno: Errno(errno) } })
         }
