@@ -1,7 +1,9 @@
 //! `cargo xtask attack`: hostile programs against belljar, and a look at what became of the machine.
 
 mod header;
+mod neighbour;
 mod oracle;
+mod process;
 mod report;
 mod runner;
 mod served;

@@ -2,28 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::header::{Attack, Control, Variant};
+use super::neighbour::Neighbour;
 use super::oracle::{Snapshot, Watched};
+use super::process::{USER, as_user, finish, missing, plain};
 use super::report::{ControlResult, Findings, Outcome};
-use super::served::{PROBE, Server, UNHARMED, plain, quoted};
+use super::served::{Server, quoted};
 use super::verdict::{End, Verdict, judge, shortened, shows};
 use super::world::{Orders, PROGRAMS, STAGE};
 
-/// The ordinary user.
-pub(crate) const USER: u32 = 1000;
 /// Runs between two looks at the machine.
 const BATCH: usize = 16;
 /// Servers that live at the same time.
@@ -69,22 +65,6 @@ struct Runner<'a> {
     all: usize,
 }
 
-/// Whether a program is not installed where sandboxes see it.
-pub(crate) fn missing(program: &str) -> bool {
-    let directories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    !directories.iter().any(|directory| Path::new(directory).join(program).exists())
-}
-
-/// A call of belljar by root or by the ordinary user, with an empty environment.
-pub(crate) fn as_user(program: &Path, privileged: bool) -> Command {
-    let mut command = if privileged { plain(program) } else { plain("setpriv") };
-    if !privileged {
-        let user = USER.to_string();
-        command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]).arg(program);
-    }
-    command
-}
-
 /// Runs everything; each finding is printed to standard error as it comes, if that is wanted.
 ///
 /// # Errors
@@ -95,15 +75,19 @@ pub(crate) fn run(orders: &Orders) -> Result<Findings> {
     let tried = as_user(&belljar, true).args(["run", "--", "/bin/true"]).output().context("cannot start belljar")?;
     ensure!(tried.status.success(), "no sandboxes here: {}", shortened(&String::from_utf8_lossy(&tried.stderr)));
     let mut findings = Findings::default();
+    let impossible = impossible(&belljar);
     let mut jobs: Vec<Job<'_>> = Vec::new();
     for attack in &orders.attacks {
         if let Some(reason) = need(attack) {
             findings.outcomes.extend(wanted(orders, attack).map(|variant| Outcome::not_run(attack, variant, &reason)));
             continue;
         }
-        jobs.extend(
-            wanted(orders, attack).filter(|variant| possible(attack, *variant)).map(|variant| Job { attack, variant }),
-        );
+        for variant in wanted(orders, attack).filter(|variant| possible(attack, *variant)) {
+            match impossible.get(&variant) {
+                Some(reason) => findings.outcomes.push(Outcome::not_run(attack, variant, reason)),
+                None => jobs.push(Job { attack, variant }),
+            }
+        }
     }
     // Those that share a server come together; those that need none first.
     jobs.sort_by_key(|job| (job.attack.on_host, kind(job), job.attack.name.clone()));
@@ -129,6 +113,25 @@ fn wanted<'a>(orders: &'a Orders, attack: &'a Attack) -> impl Iterator<Item = Va
         .iter()
         .copied()
         .filter(|variant| orders.options.variants.is_empty() || orders.options.variants.contains(variant))
+}
+
+/// Ways of running belljar that this machine does not have, each with the reason.
+fn impossible(belljar: &Path) -> BTreeMap<Variant, String> {
+    let mut impossible = BTreeMap::new();
+    for variant in [Variant::Strict, Variant::Unprivileged] {
+        let preset = if variant == Variant::Strict { "strict" } else { "standard" };
+        let mut command = as_user(belljar, variant.privileged());
+        let reason = match command.args(["run", "--preset", preset, "--", "/bin/true"]).output() {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => shortened(&String::from_utf8_lossy(&output.stderr)),
+            Err(error) => error.to_string(),
+        };
+        if variant == Variant::Unprivileged {
+            impossible.insert(Variant::ServerUnprivileged, reason.clone());
+        }
+        impossible.insert(variant, reason);
+    }
+    impossible
 }
 
 /// What an attack needs and is not there.
@@ -529,116 +532,6 @@ fn held_by(watched: &Watched, pid: u32) -> BTreeSet<String> {
     held
 }
 
-/// Runs a command to its end, or kills its whole process group.
-fn finish(mut command: Command, patience: Duration) -> Result<(std::process::ExitStatus, String, String)> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().context("cannot be started")?;
-    let stdout = child.stdout.take().map(collect);
-    let stderr = child.stderr.take().map(collect);
-    let began = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break Some(status);
-        }
-        if began.elapsed() > patience {
-            kill_group(&child);
-            child.wait()?;
-            break None;
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
-    };
-    // A plain process may have left others that hold the pipes.
-    kill_group(&child);
-    let text = |output: Option<Collected>| {
-        let bytes = output.map(Collected::wait).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    };
-    let (stdout, stderr) = (text(stdout), text(stderr));
-    let status =
-        status.with_context(|| format!("hung: no end after {} s; {}", patience.as_secs(), shortened(&stdout)))?;
-    Ok((status, stdout, stderr))
-}
-
-fn kill_group(child: &Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-}
-
-/// What a thread reads from a pipe.
-struct Collected {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    ended: mpsc::Receiver<()>,
-}
-
-impl Collected {
-    /// All of it; what there is when somebody who will not end still holds the pipe.
-    fn wait(self) -> Vec<u8> {
-        let _ = self.ended.recv_timeout(Duration::from_secs(2));
-        self.bytes.lock().map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default()
-    }
-}
-
-fn collect(mut from: impl Read + Send + 'static) -> Collected {
-    const MOST: usize = 64 << 20;
-    let (end, ended) = mpsc::channel();
-    let bytes = Arc::new(Mutex::new(Vec::new()));
-    let shared = Arc::clone(&bytes);
-    thread::spawn(move || {
-        let mut piece = [0; 64 << 10];
-        while let Ok(length @ 1..) = from.read(&mut piece) {
-            // What comes after is read, so that the writer goes on, and dropped.
-            if let Ok(mut bytes) = shared.lock()
-                && bytes.len() < MOST
-            {
-                bytes.extend_from_slice(&piece[..length]);
-            }
-        }
-        let _ = end.send(());
-    });
-    Collected { bytes, ended }
-}
-
-/// A sandbox beside those of the attacks, with a program that checks itself again and again.
-struct Neighbour {
-    process: Child,
-}
-
-impl Neighbour {
-    fn start(belljar: &Path) -> Result<Self> {
-        let script = format!(
-            "probe() {{ {PROBE}\n}}\nprobe\nwhile read -t 0.2 line || [ $? -gt 128 ]; do rm -f mine; probe; done"
-        );
-        let mut command = as_user(belljar, true);
-        command.args(["run", "--wall-time", "10m", "--cpu-time", "5m", "--", "bash", "-c", &script]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().context("cannot start the neighbour")?;
-        let mut line = String::new();
-        let mut output = BufReader::new(process.stdout.take().context("the neighbour has no output")?);
-        output.read_line(&mut line)?;
-        ensure!(line.trim() == UNHARMED, "before any attack, the neighbour said {line:?}");
-        process.stdout = Some(output.into_inner());
-        Ok(Self { process })
-    }
-
-    fn stop(mut self) -> Result<()> {
-        if let Some(mut input) = self.process.stdin.take() {
-            let _ = input.flush();
-        }
-        let output = self.process.stdout.take().map(collect);
-        let status = self.process.wait()?;
-        let said = output.map(Collected::wait).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
-        let strange: Vec<_> = said.lines().filter(|line| *line != UNHARMED).collect();
-        ensure!(strange.is_empty(), "{}", shortened(&strange.join("; ")));
-        // Its shell ends because there is nothing more to read.
-        ensure!(status.code().is_some_and(|code| code <= 1), "it ended with {status}");
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -654,24 +547,5 @@ mod tests {
         for text in ["--user root", "--net host", "--memory"] {
             assert_eq!(settings(&words(text)), None, "{text}");
         }
-    }
-
-    #[test]
-    fn what_hangs_is_killed_with_all_that_it_started() {
-        let mut command = plain("sh");
-        command.args(["-c", "sleep 1000 & echo before; wait"]);
-        let error = finish(command, Duration::from_millis(300)).expect_err("it hangs").to_string();
-        assert!(error.contains("hung") && error.contains("before"), "{error}");
-        let mut command = plain("sh");
-        command.args(["-c", "sleep 1000 & echo out; echo err >&2; exit 3"]);
-        let (status, stdout, stderr) = finish(command, Duration::from_secs(20)).expect("it ends");
-        assert_eq!((status.code(), stdout.as_str(), stderr.as_str()), (Some(3), "out\n", "err\n"));
-        // Of another session, and so of another group: nobody waits for it.
-        let mut command = plain("sh");
-        command.args(["-c", "setsid sleep 8 & echo out"]);
-        let began = Instant::now();
-        let (_, stdout, _) = finish(command, Duration::from_secs(20)).expect("it ends");
-        assert_eq!(stdout, "out\n");
-        assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
     }
 }

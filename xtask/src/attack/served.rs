@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::runner::as_user;
+use super::process::{USER, as_user};
 
 /// Nothing takes as long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ impl Server {
             command.args(["--set", setting]);
         }
         if !privileged {
-            rustix::fs::chown(directory, Some(rustix::fs::Uid::from_raw(super::runner::USER)), None)?;
+            rustix::fs::chown(directory, Some(rustix::fs::Uid::from_raw(USER)), None)?;
         }
         let log = File::create(directory.join("log")).context("cannot make the log")?;
         let mut process =
@@ -212,14 +212,4 @@ impl Drop for Server {
 /// A command that only needs to be quoted for a shell.
 pub(crate) fn quoted(argv: &[String]) -> String {
     argv.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" ")
-}
-
-/// Starts a plain command with nothing of our environment.
-pub(crate) fn plain(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8");
-    command
 }

@@ -202,7 +202,7 @@ fn control_groups() -> Vec<Group> {
 fn install(attack: &Attack, to: &Path) -> Result<()> {
     if attack.kind() == "c" {
         // Without a compiler it is not run, and says so.
-        if super::runner::missing("gcc") {
+        if super::process::missing("gcc") {
             return Ok(());
         }
         let mut command = Command::new("gcc");
