@@ -1,5 +1,6 @@
 //! Making one sandbox: the owner's side of the clone. Runs in a process with a single thread: the launcher, or `belljar run`.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
@@ -47,6 +48,8 @@ pub(crate) struct Launch {
     prepared: Option<(Policy, Reuse, Rc<Prepared>)>,
     /// What may be made, where that is not anything.
     sealed: Option<Rc<Sealed>>,
+    /// Whether what a killed predecessor left may still be there.
+    unswept: Cell<bool>,
 }
 
 /// A sandbox that is ready.
@@ -67,18 +70,31 @@ pub(crate) struct Made {
 }
 
 impl Launch {
-    /// Looks at the machine, and removes what a killed predecessor left behind.
+    /// Looks at the machine. What a killed predecessor left behind is removed with the first sandbox, while that one sets itself up.
     pub(crate) fn new() -> Self {
         let hierarchies = Hierarchies::discover();
-        sweep(&hierarchies);
         let machine = Machine::inspect(&hierarchies);
-        Self { hierarchies, machine, made: first_number(std::process::id()), prepared: None, sealed: None }
+        Self {
+            hierarchies,
+            machine,
+            made: first_number(std::process::id()),
+            prepared: None,
+            sealed: None,
+            unswept: Cell::new(true),
+        }
     }
 
     /// The same for a launcher that makes only what was granted.
     pub(crate) fn sealed(sealed: Rc<Sealed>) -> Self {
         let (hierarchies, machine) = (sealed.hierarchies.clone(), sealed.machine.clone());
-        Self { hierarchies, machine, made: first_number(std::process::id()), prepared: None, sealed: Some(sealed) }
+        Self {
+            hierarchies,
+            machine,
+            made: first_number(std::process::id()),
+            prepared: None,
+            sealed: Some(sealed),
+            unswept: Cell::new(false),
+        }
     }
 
     /// Makes a sandbox.
@@ -128,6 +144,7 @@ impl Launch {
             last_pid_slot: slot::LAST_PID,
             proc_slot: slot::PROC,
             listen: &prepared.listen,
+            once: reuse == Reuse::Never,
             agent: agent::perform,
             warm: prepared.warm.as_ref().map(|warm| Warm {
                 program: &warm.program,
@@ -206,6 +223,9 @@ impl Launch {
         }
         rustix::net::send(socket, &Request::plain(RequestKind::Begin).encode(), SendFlags::NOSIGNAL)
             .map_err(|errno| SandboxError::setup("waking the sandbox", errno))?;
+        if self.unswept.replace(false) {
+            sweep(&self.hierarchies);
+        }
         let (reply, listeners) = receive_reply(socket.as_fd(), PATIENCE)?;
         match reply {
             Reply::Ready { missing, errno } => {

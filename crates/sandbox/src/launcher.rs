@@ -343,6 +343,7 @@ struct Living {
 pub(crate) fn serve(socket: BorrowedFd<'_>, mut launch: Launch, most: usize) -> io::Result<()> {
     // Not killed with the terminal's process group; ends when the server's end of the socket closes.
     let mut sandboxes = Sandboxes { living: BTreeMap::new(), made: 0, most };
+    let mut known = None;
     loop {
         let mut entries = vec![PollFd::from_borrowed_fd(socket, PollFlags::IN)];
         entries.extend(sandboxes.living.values().map(|sandbox| PollFd::new(&sandbox.pidfd, PollFlags::IN)));
@@ -365,11 +366,21 @@ pub(crate) fn serve(socket: BorrowedFd<'_>, mut launch: Launch, most: usize) -> 
             }
             return Ok(());
         }
-        answer(socket, &mut launch, &message, &mut sandboxes)?;
+        answer(socket, &mut launch, &message, &mut known, &mut sandboxes)?;
     }
 }
 
-fn answer(socket: BorrowedFd<'_>, launch: &mut Launch, message: &[u8], sandboxes: &mut Sandboxes) -> io::Result<()> {
+/// The last request and what it said. Pools ask for the same again and again; reading it anew would write to memory that the inits made
+/// before still share with this process, and each would be left with a copy.
+type Known = Option<(Vec<u8>, (Policy, Reuse))>;
+
+fn answer(
+    socket: BorrowedFd<'_>,
+    launch: &mut Launch,
+    message: &[u8],
+    known: &mut Known,
+    sandboxes: &mut Sandboxes,
+) -> io::Result<()> {
     // What was cut off is not the whole, even where it could be read.
     let whole = if message.len() > MAX_MESSAGE { Err("the message is too long".to_owned()) } else { Ok(message) };
     if let Some(number) = whole.as_ref().ok().and_then(|message| serde_json::from_slice::<u64>(message).ok()) {
@@ -379,13 +390,13 @@ fn answer(socket: BorrowedFd<'_>, launch: &mut Launch, message: &[u8], sandboxes
         return Ok(());
     }
     let made = whole
-        .and_then(|message| serde_json::from_slice::<(Policy, Reuse)>(message).map_err(|error| error.to_string()))
+        .and_then(|message| read(message, known))
         .and_then(|request| match sandboxes.living.len() < sandboxes.most {
             true => Ok(request),
             false => Err("there are as many sandboxes as the launcher's charter allows".to_owned()),
         })
         .map_err(SandboxError::Policy)
-        .and_then(|(policy, reuse)| launch.make(&policy, reuse));
+        .and_then(|(policy, reuse)| launch.make(policy, *reuse));
     match made {
         Ok(Made { socket: sandbox, pidfd, group, layers, listeners, .. }) => {
             let number = sandboxes.made;
@@ -408,6 +419,14 @@ fn answer(socket: BorrowedFd<'_>, launch: &mut Launch, message: &[u8], sandboxes
             send(socket, &serde_json::to_vec(&Answer::Failed { step, errno })?, &[])
         }
     }
+}
+
+fn read<'a>(message: &[u8], known: &'a mut Known) -> Result<&'a (Policy, Reuse), String> {
+    if known.as_ref().is_none_or(|(bytes, _)| bytes != message) {
+        let request = serde_json::from_slice(message).map_err(|error| error.to_string())?;
+        *known = Some((message.to_vec(), request));
+    }
+    known.as_ref().map(|(_, request)| request).ok_or_else(String::new)
 }
 
 /// Reaps the sandboxes that ended and removes their groups.
@@ -452,8 +471,10 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[Borrowed
 }
 
 pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    // One byte more than there may be, to see that there are more.
-    let mut bytes = vec![0; MAX_MESSAGE + 1];
+    // No more than what is there: the launcher shares its memory with all inits until it writes to it. One byte more than there may
+    // be, to see that there are more.
+    let (_, length) = rustix::net::recv(socket, &mut [0_u8; 0][..], RecvFlags::PEEK | RecvFlags::TRUNC)?;
+    let mut bytes = vec![0; length.min(MAX_MESSAGE + 1)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let parts = &mut [IoSliceMut::new(&mut bytes)];

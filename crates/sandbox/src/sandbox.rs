@@ -286,7 +286,9 @@ impl Inner {
         let for_warm = if terminal { None } else { warm::command_for(&policy, &command) };
         let (warm, via_shell) = for_warm.map_or((0, false), |command| add_for_warm(&command, &mut text));
         let request = Request {
-            flags: if terminal { flag::TERMINAL } else { 0 } | if via_shell { flag::VIA_SHELL } else { 0 },
+            flags: [(flag::TERMINAL, terminal), (flag::VIA_SHELL, via_shell), (flag::ONLY, self._alone.is_some())]
+                .into_iter()
+                .fold(0, |flags, (flag, set)| if set { flags | flag } else { flags }),
             wall_ns: nanoseconds(wall_time).max(1),
             cpu_ns: nanoseconds(policy.limits.cpu_time),
             arguments,

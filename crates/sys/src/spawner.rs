@@ -61,7 +61,7 @@ impl Answer {
 }
 
 /// Serves the init until it goes away.
-pub(crate) fn serve(socket: Fd, packet: &mut Memory, newborn: &Newborn, agent: fn(&[u8]) -> i32) -> ! {
+pub(crate) fn serve(socket: Fd, packet: &mut Memory, newborn: &Newborn, once: bool, agent: fn(&[u8]) -> i32) -> ! {
     let (Ok(mut stack), Ok(mut tables)) =
         (Memory::new(STACK_BYTES), Memory::new(2 * (MAX_STRINGS + 1) * size_of::<*const u8>()))
     else {
@@ -72,7 +72,10 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, newborn: &Newborn, agent: f
     tables.touch(&[0, (MAX_STRINGS + 1) * size_of::<*const u8>()]);
     stack.touch(&[STACK_BYTES - 1, STACK_BYTES - PAGE - 1, STACK_BYTES - 2 * PAGE - 1]);
     let births = (SingleThreaded::clone_of_one(), newborn);
-    call::take_short_turns(false);
+    if !once {
+        // A program that this process became would keep them.
+        call::take_short_turns(false);
+    }
     // A signal of a program ends or stops this process, or is nothing; none may wait here and show in a later run (`SigQ`).
     call::unblock_signals();
     loop {
@@ -87,7 +90,10 @@ pub(crate) fn serve(socket: Fd, packet: &mut Memory, newborn: &Newborn, agent: f
             Ok(request) if request.kind == RequestKind::Agent => {
                 start_agent(births, &bytes[REQUEST_BYTES..], streams, agent)
             }
-            Ok(request) => start_program(births, &request, &bytes[REQUEST_BYTES..], streams, &mut stack, &mut tables),
+            Ok(mut request) => {
+                request.flags &= if once { u64::MAX } else { !flag::ONLY };
+                start_program(births, &request, &bytes[REQUEST_BYTES..], streams, &mut stack, &mut tables)
+            }
             Err(errno) => Err(Answer::failed(StartStep::Arguments, errno)),
         };
         received.descriptors.into_iter().for_each(call::close);
@@ -188,13 +194,17 @@ fn start_program(
         variables: for_variables.as_ptr(),
         newborn,
     };
+    if request.flags & flag::ONLY != 0 {
+        newborn.note(call::process_id());
+        call::exit(become_program(core::ptr::from_mut(&mut start).cast()));
+    }
     match vfork_to_parent(witness, newborn, stack, become_program, &mut start) {
         Err(errno) => Err(Answer::failed(StartStep::Clone, errno)),
         Ok(_) => Ok(()),
     }
 }
 
-/// The child's side of `vfork`. It shares the spawner's memory, so it only makes system calls.
+/// The child's side of `vfork`, or the spawner itself. The child shares the spawner's memory, so it only makes system calls.
 extern "C" fn become_program(context: *mut c_void) -> i32 {
     // SAFETY: `vfork_to_parent` passes the address of a `Start` that outlives the child's use of it, and the spawner stands still.
     let start = unsafe { &mut *context.cast::<Start<'_>>() };

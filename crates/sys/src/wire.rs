@@ -43,6 +43,9 @@ pub enum RequestKind {
 pub mod flag {
     /// Descriptor 0 is a terminal and becomes the controlling terminal.
     pub const TERMINAL: u64 = 1;
+    /// Nothing else will run in this sandbox, which was made for it ([`crate::init::Setup::once`]): the process that starts programs may
+    /// become this one.
+    pub const ONLY: u64 = 2;
     /// The strings for a warm interpreter are what a shell would execute: it gets the variables that a shell sets, too.
     pub const VIA_SHELL: u64 = 4;
 }

@@ -76,6 +76,12 @@ pub fn child_events() -> Result<Fd> {
     number(system_call!(libc::SYS_signalfd4, -1, &raw const mask, 8, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))
 }
 
+/// `getpid(2)`.
+#[must_use]
+pub fn process_id() -> i32 {
+    number(system_call!(libc::SYS_getpid)).unwrap_or(0)
+}
+
 /// `execve(2)`.
 ///
 /// # Errors

@@ -72,6 +72,8 @@ pub struct Setup<'a, S> {
     pub proc_slot: Slot,
     /// Where sockets of the owner's listen inside, at most [`call::MAX_LISTENERS`]; they travel with `Ready` when they are new.
     pub listen: &'a [Endpoint],
+    /// The sandbox is not used again.
+    pub once: bool,
     /// What the agent does with a job.
     pub agent: fn(&[u8]) -> i32,
     /// The interpreter that is kept warm, if there is one.

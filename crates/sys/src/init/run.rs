@@ -51,6 +51,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             birth: u64::MAX,
         };
 
+        let spawner = self.spawner.map(|spawner| spawner.pid);
         let warm = self.start_warm(request, &received, course.deadline);
         let mut streams = if warm { [-1; call::MAX_PASSED] } else { received.descriptors };
         course.birth = call::monotonic_ns().saturating_add(SPAWNER_PATIENCE_NS);
@@ -87,7 +88,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         let after = Readings::take(self);
         // A fork of a zygote was made before the readings; its number may have been skipped since.
         let skipped = u32::try_from(self.newborn.pid()).is_ok_and(|pid| before.last_pid < pid && pid <= after.last_pid);
-        let made_before = warm && !skipped;
+        let became = spawner == Some(self.newborn.pid());
+        let made_before = warm && !skipped || became;
         let (blocks, inodes) = call::free_space(self.slots.get(self.setup.layer_slot)).unwrap_or((1, 1));
         Ended {
             cause,

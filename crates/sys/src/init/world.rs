@@ -117,7 +117,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         if call::close_all_except(&[0, 1, 2, socket]).is_err() {
             call::exit(1);
         }
-        spawner::serve(socket, &mut self.packet, &self.newborn, self.setup.agent)
+        spawner::serve(socket, &mut self.packet, &self.newborn, self.setup.once, self.setup.agent)
     }
 }
 
