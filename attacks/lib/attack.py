@@ -176,6 +176,14 @@ def children(pid):
         family |= more
 
 
+def command_line(pid):
+    """What a process was started as; nothing when it is gone."""
+    try:
+        return open(f"/proc/{pid}/cmdline", errors="replace").read()
+    except OSError:
+        return ""
+
+
 def memory(pid):
     """Bytes that a process has in memory."""
     for line in open(f"/proc/{pid}/status"):
