@@ -137,11 +137,8 @@ impl Stage {
         let victim = Victim::choose(&mut Random::branch(self.seed, number));
         let before = Crowd::of(self.server.id())?;
         self.requests(number, victim).with_context(|| format!("against {victim:?}"))?;
-        if self.server.has_ended() {
-            self.server =
-                Server::start_in(&self.binary, &self.data, &SETTINGS).context("after the server was killed")?;
-        }
-        self.come_to_rest(&before).with_context(|| format!("after {victim:?}"))?;
+        self.revive(victim)?;
+        self.come_to_rest(victim, &before).with_context(|| format!("after {victim:?}"))?;
         self.saves.verify(&mut self.server.connect()?, 5)
     }
 
@@ -186,8 +183,16 @@ impl Stage {
         Ok(())
     }
 
+    /// Starts a server again that was killed, or ended because who keeps its launchers was killed.
+    fn revive(&mut self, victim: Victim) -> Result<()> {
+        if self.server.has_ended() && matches!(victim, Victim::Server | Victim::Launcher) {
+            self.server = Server::start_in(&self.binary, &self.data, &SETTINGS).context("after the server ended")?;
+        }
+        Ok(())
+    }
+
     /// Waits until nothing is left of what was done.
-    fn come_to_rest(&mut self, before: &Crowd) -> Result<()> {
+    fn come_to_rest(&mut self, victim: Victim, before: &Crowd) -> Result<()> {
         let began = Instant::now();
         loop {
             let mut grown = self.unfinished()?;
@@ -195,7 +200,9 @@ impl Stage {
             if let Err(error) = self.take_all() {
                 grown.push(format!("{error:#}"));
             }
-            self.server.wait_for_idle(POOL).context("the pool is not full again")?;
+            if let Err(error) = self.server.wait_for_idle(POOL) {
+                grown.push(format!("the pool is not full again: {error:#}"));
+            }
             match Holdings::of(&self.server) {
                 Ok(mut now) => {
                     // What is saved is on purpose, and the database opens another connection when several save.
@@ -211,9 +218,10 @@ impl Stage {
                 return gone.wait_for_end(PATIENCE);
             }
             if began.elapsed() > PATIENCE {
-                bail!("grown, and not back after {} s: {}", PATIENCE.as_secs(), grown.join(", "));
+                bail!("not at rest after {} s: {}", PATIENCE.as_secs(), grown.join(", "));
             }
             thread::sleep(Duration::from_millis(50));
+            self.revive(victim)?;
         }
     }
 
