@@ -30,6 +30,18 @@ pub enum ImageError {
         /// The directory.
         path: PathBuf,
     },
+    /// Somebody else could change the images that root is to use.
+    #[error(
+        "`{}` belongs to user {user} or can be changed by others: root keeps images where nobody else can change them; \
+         chown -R root, chmod go-w",
+        path.display()
+    )]
+    NotRoots {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        user: u32,
+    },
     /// There is no image of this name.
     #[error("there is no image '{name}'; {}", known_images(known))]
     Unknown {
@@ -133,13 +145,26 @@ impl From<AgentError> for Refused {
 impl ImageError {
     /// For `map_err`: what failed, at which path.
     pub(crate) fn file(step: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::File { step, path: path.as_ref().to_owned(), source }
+        move |source| Self::File { step, path: named(path.as_ref()), source }
     }
 
-    /// The same for errors of rustix.
-    pub(crate) fn errno(step: &'static str, path: impl AsRef<Path>) -> impl FnOnce(rustix::io::Errno) -> Self {
-        move |errno| Self::File { step, path: path.as_ref().to_owned(), source: errno.into() }
+    /// A record at a path that is not as it should be.
+    pub(crate) fn record(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
+        Self::Record { path: named(path.as_ref()), problem: problem.into() }
     }
+
+    /// The same as [`ImageError::file`] for errors of rustix.
+    pub(crate) fn errno(step: &'static str, path: impl AsRef<Path>) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |errno| Self::File { step, path: named(path.as_ref()), source: errno.into() }
+    }
+}
+
+/// A path by its name, where we go by an open directory.
+fn named(path: &Path) -> PathBuf {
+    let mut components = path.components();
+    let held: PathBuf = components.by_ref().take("/proc/PID/fd/NUMBER".split('/').count()).collect();
+    let found = held.starts_with("/proc").then(|| std::fs::read_link(&held).ok()).flatten();
+    found.map_or_else(|| path.to_owned(), |found| found.join(components.as_path()))
 }
 
 fn known_images(known: &[ImageName]) -> String {

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use belljar_sandbox::Rootfs;
-use rustix::fs::{FlockOperation, Gid, Uid, flock};
+use rustix::fs::{CWD, FlockOperation, Gid, Mode, OFlags, Uid, flock};
 use rustix::io::Errno;
 
 use crate::files::{self, make_directory, names, open_directory, read_below, remove_all, sync_directory, write_new};
@@ -45,14 +45,61 @@ const OWNER: u32 = 0xb000_0000;
 /// | `names/` | a record in JSON for each image |
 /// | `layers/` | a directory for each layer, named by the SHA-256 of its tar: `tree` and `layer.json`; locked shared while in use |
 /// | `incoming/` | what is not complete yet, or being removed; each locked by its process, removed by the next one if that is gone |
+///
+/// The data directory may belong to another user than root, because a server that root starts becomes that user. Whoever that is could
+/// put anything in the place of `images` at any moment. So root opens it once, looks whose it is, and then goes by the open
+/// directory only; what is in it belongs to root and nobody else can change it.
 #[derive(Debug, Clone)]
-pub struct Images(Arc<PathBuf>);
+pub struct Images(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    /// As it was named.
+    path: PathBuf,
+    /// Opened by root.
+    held: OnceLock<OwnedFd>,
+}
+
+impl Place {
+    /// A path to it that nobody else can lead elsewhere, for this process and for those of root that it asks.
+    fn path(&self) -> PathBuf {
+        match self.held.get() {
+            Some(held) => PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), held.as_raw_fd())),
+            None => self.path.clone(),
+        }
+    }
+
+    fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Opens it, as root; says whether it is there.
+    fn reach(&self) -> Result<bool, ImageError> {
+        if !rustix::process::geteuid().is_root() || self.held.get().is_some() {
+            return Ok(true);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let held = match rustix::fs::openat(CWD, &self.path, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(false),
+            held => held.map_err(ImageError::errno("open", &self.path))?,
+        };
+        let found = rustix::fs::fstat(&held).map_err(ImageError::errno("look at", &self.path))?;
+        if found.st_uid != 0 || found.st_mode & 0o022 != 0 {
+            return Err(ImageError::NotRoots { path: self.path.clone(), user: found.st_uid });
+        }
+        // Another thread's is the same one, or is as good.
+        let _ = self.held.set(held);
+        Ok(true)
+    }
+}
 
 /// An image in use: as long as this value lives, nobody removes its layers.
 #[derive(Debug)]
 pub struct OpenImage {
     image: Image,
-    trees: Vec<PathBuf>,
+    /// The layers that show, the lowest first.
+    layers: Vec<Digest>,
+    images: Images,
     _locks: Vec<OwnedFd>,
 }
 
@@ -63,10 +110,21 @@ impl OpenImage {
         &self.image
     }
 
-    /// The root directory for a policy.
+    /// The root directory for a policy, by the names of its layers: for who gives privileges away, and whose launcher makes sure of
+    /// the way there before.
     #[must_use]
     pub fn rootfs(&self) -> Rootfs {
-        Rootfs::Layers(self.trees.clone())
+        self.below(&self.images.0.path)
+    }
+
+    /// The same for sandboxes that this process, or a launcher of its own rights, makes while this value lives.
+    #[must_use]
+    pub fn rootfs_here(&self) -> Rootfs {
+        self.below(&self.images.0.path())
+    }
+
+    fn below(&self, images: &Path) -> Rootfs {
+        Rootfs::Layers(self.layers.iter().map(|layer| images.join(LAYERS).join(layer.hex()).join(TREE)).collect())
     }
 }
 
@@ -94,7 +152,7 @@ impl Images {
     pub fn of(data_directory: impl AsRef<Path>) -> Self {
         // Overlayfs and id maps are asked for by the launcher, whose current directory may be another.
         let absolute = std::path::absolute(&data_directory).unwrap_or_else(|_| data_directory.as_ref().to_owned());
-        Self(Arc::new(absolute.join(IMAGES)))
+        Self(Arc::new(Place { path: absolute.join(IMAGES), held: OnceLock::new() }))
     }
 
     /// All images, by name.
@@ -127,7 +185,7 @@ impl Images {
         let _lock = self.lock(FlockOperation::LockShared)?;
         let image = self.read(name)?;
         let shown = image.layers.get(image.hidden..).unwrap_or_default();
-        let (mut trees, mut locks) = (Vec::with_capacity(shown.len()), Vec::with_capacity(shown.len()));
+        let (mut layers, mut locks) = (Vec::with_capacity(shown.len()), Vec::with_capacity(shown.len()));
         for (index, layer) in shown.iter().enumerate() {
             // Of a layer that comes again further up nothing shows that does not show there (empty ones are like that).
             if shown[index + 1..].contains(layer) {
@@ -137,9 +195,9 @@ impl Images {
             let directory = open_directory(&path)?;
             flock(&directory, FlockOperation::LockShared).map_err(ImageError::errno("lock", &path))?;
             locks.push(directory);
-            trees.push(path.join(TREE));
+            layers.push(*layer);
         }
-        Ok(OpenImage { image, trees, _locks: locks })
+        Ok(OpenImage { image, layers, images: self.clone(), _locks: locks })
     }
 
     /// Removes an image, and the layers that neither another image nor a sandbox needs.
@@ -200,16 +258,16 @@ impl Images {
 
     /// Gives complete layers and an image their names. All other layers of the image must be held.
     pub(crate) fn commit(&self, incoming: &Incoming, new: &[NewLayer], image: &Image) -> Result<(), ImageError> {
-        let record = serde_json::to_vec_pretty(image).map_err(|error| ImageError::Record {
-            path: self.0.join(NAMES).join(image.name.file_name()),
-            problem: error.to_string(),
+        let record = serde_json::to_vec_pretty(image).map_err(|error| {
+            let path = self.0.join(NAMES).join(image.name.file_name());
+            ImageError::record(path, error.to_string())
         })?;
         let path = incoming.path.join("image.json");
         write_new(&path, &record)?;
         let Some(lock) = self.lock(FlockOperation::LockExclusive)? else {
             return Err(ImageError::File {
                 step: "find",
-                path: self.0.to_path_buf(),
+                path: self.0.path.clone(),
                 source: io::ErrorKind::NotFound.into(),
             });
         };
@@ -254,7 +312,7 @@ impl Images {
         };
         if image.version != VERSION {
             let problem = format!("version {}, this program knows {VERSION}", image.version);
-            return Err(ImageError::Record { path: path.join(file), problem });
+            return Err(ImageError::record(path.join(file), problem));
         }
         Ok(image)
     }
@@ -265,6 +323,9 @@ impl Images {
 
     /// The lock; nothing where there are no images at all.
     fn lock(&self, operation: FlockOperation) -> Result<Option<File>, ImageError> {
+        if !self.0.reach()? {
+            return Ok(None);
+        }
         let path = self.0.join(LOCK);
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -277,8 +338,8 @@ impl Images {
     /// Makes what is missing. The data directory is for this user alone, so what is in it need not be: a server that has given up
     /// being root reads it as well.
     fn prepare(&self) -> Result<(), ImageError> {
-        let Some(data) = self.0.parent() else {
-            return Err(ImageError::Foreign { path: self.0.to_path_buf() });
+        let Some(data) = self.0.path.parent() else {
+            return Err(ImageError::Foreign { path: self.0.path.clone() });
         };
         DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(ImageError::file("make directory", data))?;
         let there = names(data)?;
@@ -286,7 +347,8 @@ impl Images {
         if !harmless && !there.iter().any(|name| name == LOCK) {
             return Err(ImageError::Foreign { path: data.to_owned() });
         }
-        make_directory(&self.0, 0o755)?;
+        make_directory(&self.0.path, 0o755)?;
+        self.0.reach()?;
         for name in [NAMES, LAYERS, INCOMING] {
             make_directory(&self.0.join(name), 0o755)?;
         }
@@ -348,7 +410,7 @@ fn try_lock(path: &Path) -> Result<Option<OwnedFd>, ImageError> {
 }
 
 fn read_record<T: serde::de::DeserializeOwned>(directory: &OwnedFd, name: &str, path: &Path) -> Result<T, ImageError> {
-    let problem = |problem: String| ImageError::Record { path: path.to_owned(), problem };
+    let problem = |problem: String| ImageError::record(path, problem);
     let bytes = read_below(directory, name, false, MAX_RECORD_BYTES).map_err(ImageError::file("read", path))?;
     let bytes = bytes.ok_or_else(|| problem("it is too long".to_owned()))?;
     serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))
@@ -415,8 +477,7 @@ impl LayerPlace {
         let tree = files::open_directory(&self.tree())?;
         rustix::fs::syncfs(&tree).map_err(ImageError::errno("sync", self.tree()))?;
         let path = self.path.join(RECORD);
-        let json = serde_json::to_vec(&record)
-            .map_err(|error| ImageError::Record { path: path.clone(), problem: error.to_string() })?;
+        let json = serde_json::to_vec(&record).map_err(|error| ImageError::record(&path, error.to_string()))?;
         write_new(&path, &json)?;
         sync_directory(&self.path)?;
         Ok(NewLayer { digest, record, path: self.path })

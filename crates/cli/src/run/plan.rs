@@ -190,7 +190,7 @@ fn find_rootfs(rootfs: &RootfsChoice, image: Option<&OpenImage>) -> Result<Rootf
     match rootfs {
         RootfsChoice::Host => Ok(Rootfs::Host),
         RootfsChoice::Image(name) => match image {
-            Some(image) => Ok(image.rootfs()),
+            Some(image) => Ok(image.rootfs_here()),
             None => Err(ImageError::Unknown { name: name.clone(), known: Vec::new() }.into()),
         },
         RootfsChoice::Directory(path) => match path.canonicalize() {

@@ -50,6 +50,10 @@ impl Caller {
         Self { place, program, ordinary }
     }
 
+    pub(crate) fn is_root(&self) -> bool {
+        !self.ordinary && rustix::process::geteuid().is_root()
+    }
+
     /// What this is, for messages.
     pub(crate) fn name(&self) -> &'static str {
         if self.ordinary { "as an ordinary user" } else { "as whoever runs the tests" }

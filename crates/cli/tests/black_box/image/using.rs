@@ -263,3 +263,36 @@ fn a_directory_of_something_else_is_not_touched() {
         assert!(!caller.images().exists());
     }
 }
+
+#[test]
+fn root_uses_no_images_that_others_could_change() {
+    for caller in Caller::all() {
+        caller.import(&base().tar(), "x");
+        let images = caller.images();
+        fs::write(images.join("names/broken:1.json"), "{").expect("written");
+        let done = caller.call(["image", "list"]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        let path = images.join("names/broken:1.json");
+        assert!(done.stderr.contains(&format!("the record `{}`", path.display())), "by its name: {done:?}");
+        assert_eq!(caller.call(["image", "remove", "broken:1"]).code, Some(0), "{}", caller.name());
+        if caller.is_root() {
+            let commands: [&[&str]; 3] =
+                [&["image", "list"], &["image", "remove", "x"], &["run", "--rootfs", "image:x", "true"]];
+            let moved = caller.path("data/moved");
+            std::os::unix::fs::chown(&images, Some(1234), None).expect("given away");
+            for command in commands {
+                let done = caller.call(command.iter().copied());
+                assert!(done.code != Some(0) && done.stderr.contains("belongs to user 1234"), "{done:?}");
+            }
+            std::os::unix::fs::chown(&images, Some(0), None).expect("taken back");
+            fs::rename(&images, &moved).expect("renamed");
+            std::os::unix::fs::symlink(&moved, &images).expect("linked");
+            for command in commands {
+                assert_ne!(caller.call(command.iter().copied()).code, Some(0), "through a link");
+            }
+            fs::remove_file(&images).expect("removed");
+            fs::rename(&moved, &images).expect("renamed");
+        }
+        assert_eq!(caller.say("x", "cat /etc/issue"), "base\n");
+    }
+}
