@@ -1,10 +1,8 @@
 //! What goes in, what comes out, and with which code.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
-use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -185,12 +183,14 @@ fn json_is_the_whole_outcome_and_all_there_is_on_standard_output() {
     let outcome: Value = serde_json::from_str(&done.stdout).expect("JSON");
     assert_eq!((done.code, outcome["end"]["how"].as_str()), (Some(127), Some("setup_failed")));
 
-    // Nor is there a sandbox to tell from, with a rootfs that cannot be shown.
-    let root = place.path().join("root");
-    fs::create_dir(&root).expect("created");
-    fs::write(root.join(OsStr::from_bytes(b"\xff")), "").expect("written");
-    let rootfs = format!("dir:{}", root.display());
-    let done = call_in(place.path(), ["run", "--json", "--rootfs", &rootfs, "true"], "");
+    // Nor is there a sandbox to tell from, with more than can be shown.
+    let files: Vec<String> = (0..200).map(|number| format!("file{number}")).collect();
+    let mut arguments = vec!["run", "--json"];
+    for file in &files {
+        fs::write(place.path().join(file), "").expect("written");
+        arguments.extend(["--dir", file.as_str()]);
+    }
+    let done = call_in(place.path(), arguments.into_iter().chain(["true"]), "");
     let outcome: Value = serde_json::from_str(&done.stdout).expect("JSON");
     assert_eq!((done.code, outcome["end"]["how"].as_str()), (Some(125), Some("setup_failed")), "{done:?}");
 }

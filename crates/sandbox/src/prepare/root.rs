@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -90,27 +91,17 @@ impl Sources {
                 }
             }
             Rootfs::Directory(directory) => {
-                let problem = |why: &str| SandboxError::Policy(format!("rootfs 'dir:{}': {why}", directory.display()));
-                let entries = directory.read_dir().map_err(|error| problem(&error.to_string()))?;
-                for entry in entries {
-                    let entry = entry.map_err(|error| problem(&error.to_string()))?;
-                    let name = entry.file_name();
-                    let name = name.to_str().ok_or_else(|| problem("a name in it is not UTF-8"))?;
-                    // These are always our own.
-                    if matches!(name, "proc" | "sys" | "dev" | "tmp" | "run") {
-                        continue;
-                    }
-                    match entry.file_type() {
-                        Ok(kind) if kind.is_symlink() => {
-                            let target = entry.path().read_link().map_err(|error| problem(&error.to_string()))?;
-                            sources.links.push((name.to_owned(), target));
-                        }
-                        Ok(kind) if kind.is_dir() || kind.is_file() => {
-                            sources.add(&entry.path(), name, PLAIN, false)?;
-                        }
-                        // Sockets, FIFOs and devices of the host.
-                        _ => {}
-                    }
+                // The one layer below ours; its files belong to whom they belong.
+                let is_directory = directory.metadata().map(|metadata| metadata.is_dir());
+                if let Err(error) =
+                    is_directory.and_then(|is| if is { Ok(()) } else { Err(ErrorKind::NotADirectory.into()) })
+                {
+                    let problem = format!("rootfs 'dir:{}': {error}", directory.display());
+                    return Err(SandboxError::Policy(problem));
+                }
+                sources.add(directory, &layer_place(0), PLAIN, false)?;
+                if let Some(tree) = sources.trees.last_mut() {
+                    tree.layer = true;
                 }
             }
             Rootfs::Layers(layers) => {
