@@ -16,6 +16,9 @@ mod record;
 mod store;
 mod unpack;
 
+#[doc(hidden)]
+pub use oci::understand;
+
 pub use digest::{Digest, InvalidDigest};
 pub use error::{ImageError, Refused};
 pub use import::{Event, ImportOptions, Watcher};

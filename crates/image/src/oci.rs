@@ -227,6 +227,19 @@ impl ConfigFile {
     }
 }
 
+/// Reads a document as all that it could be, for a fuzzer.
+#[doc(hidden)]
+pub fn understand(bytes: &[u8]) {
+    match IndexOrManifest::parse(bytes) {
+        Ok(IndexOrManifest::Index(index)) => drop(index.select(None).map(|entry| entry.digest)),
+        Ok(IndexOrManifest::Manifest(_)) | Err(_) => {}
+    }
+    if let Ok(ConfigFile { config: Some(config), .. }) = ConfigFile::parse(bytes, 1) {
+        let _ = crate::record::ImageConfig::new(config, &crate::record::Users::read(Some(bytes), Some(bytes)));
+    }
+    let _: Result<Vec<Saved>, _> = parse("the list of images", bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
