@@ -56,16 +56,23 @@ def flags():
     return os.environ.get("BELLJAR_FLAGS", "").split()
 
 
+def belljar(*words):
+    """The command line of belljar. The control run is in a process namespace of its own, where this is process 2 or so, as in other
+    control runs at the same time: each would take the others' control groups for those of a dead one and remove them. So it sees none."""
+    hide = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup; exec "$0" "$@"'] if CONTROL else []
+    return [*hide, BELLJAR, *words]
+
+
 def start(code, *options, **streams):
     """Starts Python code in a sandbox of its own."""
-    command = [BELLJAR, "run", *flags(), *options, "--", *program(code)]
+    command = belljar("run", *flags(), *options, "--", *program(code))
     return subprocess.Popen(command, text=True, env=clean_environment(), **streams)
 
 
 def run(code, *options):
     """Runs Python code in a sandbox of its own; the whole outcome."""
     done = subprocess.run(
-        [BELLJAR, "run", *flags(), "--json", *options, "--", *program(code)],
+        belljar("run", *flags(), "--json", *options, "--", *program(code)),
         capture_output=True, text=True, env=clean_environment(), stdin=subprocess.DEVNULL, timeout=PATIENCE_S,
     )
     try:
@@ -153,16 +160,11 @@ def where(text):
 
 
 def sandboxed(code, *options):
-    """Runs Python code in a sandbox, again when there was none: in control runs, several belljars that take themselves for process 2
-    share control groups, and each removes what it takes for a dead one's."""
-    for _ in range(8):
-        done = subprocess.run(
-            [BELLJAR, "run", *flags(), *options, "--", *program(code)],
-            capture_output=True, text=True, env=clean_environment(), stdin=subprocess.DEVNULL, timeout=PATIENCE_S,
-        )
-        if done.returncode != 125:
-            break
-    return done
+    """Runs Python code in a sandbox; what it did."""
+    return subprocess.run(
+        belljar("run", *flags(), *options, "--", *program(code)),
+        capture_output=True, text=True, env=clean_environment(), stdin=subprocess.DEVNULL, timeout=PATIENCE_S,
+    )
 
 
 def lines(text, word):
