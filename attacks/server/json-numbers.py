@@ -17,7 +17,8 @@ def naive():
     return attack.NaiveServer(threads=1, answer=answer)
 
 server = attack.server(naive)
-numbers = [b"9" * 1000000, b"-" + b"9" * 1000000, b"1e999999999", b"-1e999999999", b"1e-999999999", b"0." + b"0" * 100000 + b"1", b"1" + b"0" * 400,
+digits = 50000 if attack.CONTROL else 1000000
+numbers = [b"9" * digits, b"-" + b"9" * digits, b"1e999999999", b"-1e999999999", b"1e-999999999", b"0." + b"0" * 100000 + b"1", b"1" + b"0" * 400,
            b"Infinity", b"-Infinity", b"NaN", b"-0", b"-0.0", b"5e-324", b"1e308", b"18446744073709551616", b"9223372036854775808", b"1E+2", b"01",
            b"0x10", b"1_0", b"+1", b".5", b"5.", b"\xd9\xa1", b"1e", b"--1", b"true", b"null"]
 slowest = 0

@@ -1,5 +1,6 @@
 //! Processes of the runner's: started with nothing of our environment, and never waited for without an end.
 
+use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::verdict::shortened;
 
@@ -73,6 +74,34 @@ pub(crate) fn finish(mut command: Command, patience: Duration) -> Result<(ExitSt
     Ok((status, stdout, stderr))
 }
 
+/// The variable by which [`kill_marked`] knows processes.
+pub(crate) const MARK: &str = "ATTACK_MARK";
+
+/// Kills whatever has inherited this mark, wherever it has gone. Not by a process-id namespace: belljar in one would take the control
+/// groups of belljar outside of it, whose processes it does not see, for left ones.
+pub(crate) fn kill_marked(mark: &Path) {
+    let mut wanted = format!("{MARK}=").into_bytes();
+    wanted.extend_from_slice(mark.as_os_str().as_encoded_bytes());
+    // Again while there are some: they may have children meanwhile.
+    for _ in 0..20 {
+        let mut found = false;
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()).and_then(Pid::from_raw);
+            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+            if let Some(pid) = pid
+                && environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
+            {
+                found = true;
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        if !found {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn kill_group(child: &Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
@@ -118,6 +147,22 @@ pub(crate) fn collect(mut from: impl Read + Send + 'static) -> Collected {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_marked_is_killed_wherever_it_went() {
+        let mark = tempfile::tempdir().expect("a directory");
+        let mut command = plain("sh");
+        command.args(["-c", "setsid sh -c 'echo ready; exec sleep 1000' | (read line; echo $line; exec cat)"]);
+        command.env(MARK, mark.path()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut ready = [0; 6];
+        child.stdout.as_mut().expect("a pipe").read_exact(&mut ready).expect("it says so");
+        kill_marked(mark.path());
+        // The pipe ends with the last of them.
+        let mut rest = Vec::new();
+        child.stdout.take().expect("a pipe").read_to_end(&mut rest).expect("an end");
+        child.wait().expect("it is our child");
+    }
 
     #[test]
     fn what_hangs_is_killed_with_all_that_it_started() {

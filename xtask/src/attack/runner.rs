@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::header::{Attack, Control, Variant};
 use super::neighbour::Neighbour;
 use super::oracle::{Snapshot, Watched};
-use super::process::{USER, as_user, finish, missing, plain};
+use super::process::{MARK, USER, as_user, finish, kill_marked, missing, plain};
 use super::report::{ControlResult, Findings, Outcome};
 use super::served::{Server, quoted};
 use super::verdict::{End, Verdict, judge, shortened, shows};
@@ -404,14 +404,8 @@ impl Runner<'_> {
                 Some(rustix::fs::Gid::from_raw(USER)),
             )?;
         }
-        let mut argv = job.attack.argv(PROGRAMS);
-        if server.is_none() {
-            // Weak things leave processes behind: these go with their namespace.
-            let alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
-            argv = alone.into_iter().map(str::to_owned).chain(argv).collect();
-        }
-        // Namespaces take root, and something weak may as well have it.
-        let mut command = as_user(Path::new(&argv[0]), privileged || server.is_none());
+        let argv = job.attack.argv(PROGRAMS);
+        let mut command = as_user(Path::new(&argv[0]), privileged);
         command.args(&argv[1..]).current_dir(&directory).env("HOME", &directory).env("TMPDIR", &directory);
         command
             .env("BELLJAR", &self.belljar)
@@ -424,10 +418,14 @@ impl Runner<'_> {
                     .env("BELLJAR_SERVER_PID", server.id().to_string());
             }
             None => {
-                command.env("ATTACK_CONTROL", "1");
+                command.env("ATTACK_CONTROL", "1").env(MARK, &directory);
             }
         }
         let done = finish(command, Self::patience(job.attack));
+        if server.is_none() {
+            // Weak things leave processes behind.
+            kill_marked(&directory);
+        }
         let removed = fs::remove_dir_all(&directory);
         let (status, stdout, stderr) = done?;
         removed.context("its directory cannot be removed")?;
