@@ -84,7 +84,7 @@ pub(super) fn lines(connections: &[Connection]) -> Vec<String> {
     }
     let rest = told.len().saturating_sub(MOST_LINES);
     let count = |(line, times)| if times == 1 { line } else { format!("{line} ({times} times)") };
-    let more = (rest > 0).then(|| format!("and {rest} more; --json tells all"));
+    let more = (rest > 0).then(|| format!("and {rest} more; --json tells them"));
     told.into_iter().take(MOST_LINES).map(count).chain(more).collect()
 }
 
@@ -104,5 +104,65 @@ fn line(connection: &Connection) -> Option<String> {
             Ending::SentLimit => Some(format!("cut: {place}: the command has sent all that it may")),
             Ending::ReceivedLimit => Some(format!("cut: {place}: the command has received all that it may")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use belljar_egress::{Failure, Way};
+
+    use super::*;
+
+    fn connection(host: &str, verdict: Verdict, ending: Ending) -> Connection {
+        Connection {
+            way: Way::Direct,
+            host: host.to_owned(),
+            port: 443,
+            address: None,
+            reason: verdict.reason(),
+            verdict,
+            ending,
+            sent: 0,
+            received: 0,
+            duration: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn what_was_not_reached_is_told_once() {
+        let refused = |host: &str| connection(host, Verdict::Refused(Refusal::NotListed), Ending::Closed);
+        let connections = [
+            connection("fine.example", Verdict::Allowed, Ending::Closed),
+            refused("evil.example"),
+            connection("a.example", Verdict::Failed(Failure::TimedOut), Ending::Closed),
+            refused("evil.example"),
+            connection("", Verdict::Refused(Refusal::Incomplete), Ending::RunEnded),
+            connection("", Verdict::Refused(Refusal::Request("it is not HTTP/1")), Ending::Closed),
+            connection("b.example", Verdict::Allowed, Ending::ReceivedLimit),
+            connection("c.example", Verdict::Allowed, Ending::RunEnded),
+        ];
+        assert_eq!(
+            lines(&connections),
+            [
+                "refused: evil.example:443: it is not on the list (--allow evil.example:443) (2 times)",
+                "not reached: a.example:443: it did not answer in time",
+                "refused: a connection: the request is refused: it is not HTTP/1",
+                "cut: b.example:443: the command has received all that it may",
+            ]
+        );
+        let many: Vec<_> = (0..30).map(|number| refused(&format!("a{number}.example"))).collect();
+        let told = lines(&many);
+        assert_eq!((told.len(), told[20].as_str()), (21, "and 10 more; --json tells them"));
+    }
+
+    #[test]
+    fn the_log_has_an_end() {
+        let log = Log::default();
+        for _ in 0..2 * MOST_KEPT {
+            log.record(connection("a.example", Verdict::Allowed, Ending::Closed));
+        }
+        assert_eq!((log.take().len(), log.take().len()), (MOST_KEPT, 0));
     }
 }
