@@ -8,8 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::memory::Family;
-use super::processes::{Roles, family, in_mib};
+use super::processes::{Roles, anonymous, family, in_mib};
 use super::server::Server;
 
 /// Everything that could grow, at one moment at which nothing runs.
@@ -24,6 +23,7 @@ pub(crate) struct Holdings {
     pub(crate) groups: usize,
     /// Files in the data directory.
     pub(crate) files: usize,
+    // Memory that is no file's: with files it would be less while somebody else runs the same program.
     server_mib: f64,
     launcher_mib: f64,
     sandboxes_mib: f64,
@@ -49,14 +49,15 @@ impl Holdings {
     ///
     /// The kernel does not tell.
     pub(crate) fn of(server: &Server) -> Result<Self> {
-        let memory = Family::of(server.id())?;
+        let Roles { launchers, inits, inner } = Roles::of(server.id())?;
+        let memory = |of: &[u32]| of.iter().map(|process| anonymous(*process)).sum::<Result<u64>>();
         let processes = family(server.id())?;
         let mut holdings = Self {
             processes: processes.len(),
             files: count_below(server.data(), |_| true),
-            server_mib: in_mib(memory.server),
-            launcher_mib: in_mib(memory.launcher),
-            sandboxes_mib: in_mib(memory.sandboxes),
+            server_mib: in_mib(memory(&[server.id()])?),
+            launcher_mib: in_mib(memory(&launchers)?),
+            sandboxes_mib: in_mib(memory(&inits)? + memory(&inner)?),
             ..Self::default()
         };
         let mut namespaces = BTreeSet::new();
@@ -70,8 +71,7 @@ impl Holdings {
         }
         holdings.namespaces = namespaces.len();
         // The directory of a launcher's groups tells its process.
-        let names: Vec<String> =
-            Roles::of(server.id())?.launchers.iter().map(|launcher| format!("belljar-{launcher}-")).collect();
+        let names: Vec<String> = launchers.iter().map(|launcher| format!("belljar-{launcher}-")).collect();
         let is_its = |name: &OsStr| names.iter().any(|its| name.to_string_lossy().starts_with(its));
         holdings.groups = count_below(Path::new("/sys/fs/cgroup"), |path| {
             path.is_dir() && path.ancestors().filter_map(Path::file_name).any(is_its)

@@ -107,9 +107,18 @@ fn number(stat: &str, field: usize) -> Option<u64> {
 
 /// Memory of a process by the proportional set size, in KiB.
 pub(crate) fn proportional(process: u32) -> Result<u64> {
+    memory_of(process, "Pss:")
+}
+
+/// The part of it that is no file's: pages of the program count the less, the more others run it.
+pub(crate) fn anonymous(process: u32) -> Result<u64> {
+    memory_of(process, "Pss_Anon:")
+}
+
+fn memory_of(process: u32, key: &str) -> Result<u64> {
     let path = format!("/proc/{process}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    kibibytes(&text, "Pss:")
+    kibibytes(&text, key)
 }
 
 /// A number of `/proc/meminfo`, in KiB.
