@@ -315,11 +315,12 @@ fn wait_for(child: i32) -> io::Result<()> {
     }
 }
 
-/// Whether the other end of a socket is closed.
+/// Whether the other end of a socket is closed. What it may have sent is not for us, and not looked at.
 fn closed(socket: BorrowedFd<'_>) -> bool {
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut entries = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-    !matches!(rustix::event::poll(&mut entries, Some(&now)), Ok(0))
+    let mut entries = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let polled = rustix::event::poll(&mut entries, Some(&now));
+    polled.is_err() || entries[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 fn system(errno: Errno) -> io::Error {
