@@ -16,7 +16,8 @@ use super::InvalidSetting;
 #[serde(default, deny_unknown_fields)]
 pub struct LibrarySettings {
     /// The directory shown read-only at `/utils/libs` in every sandbox; made if it is missing. When absent,
-    /// `libraries` in the data directory. Peer: `EXTERNAL_LIBRARIES_ROOT`.
+    /// `libraries` in the data directory. The user that the server becomes (`server.user`) makes it and updates the repositories in
+    /// it, with that user's keys. Peer: `EXTERNAL_LIBRARIES_ROOT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<PathBuf>,
     /// The repositories kept in it. Default none. Peer: `EXTERNAL_LIBRARIES`, one public library.
