@@ -4,7 +4,7 @@
 //! rest as version 2. Groups are made below the group that belljar itself is in, so belljar's own limits go on holding, in
 //!
 //! ```text
-//! <own group>/belljar-<pid>-<start time>/<name>
+//! <own group>/belljar-[<process namespace>.]<pid>-<start time>/<name>
 //! ```
 //!
 //! where pid and start time are those of the process that called [`Hierarchies::discover`]. [`sweep`] removes what such

@@ -4,14 +4,24 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::process::{Pid, getpid, test_kill_process};
 
 use super::Controller;
 
-/// What the directories of groups begin with.
-const PREFIX: &str = "belljar-";
+/// What the directories of groups begin with: also the process namespace, where it is not the machine's first one. Process ids mean
+/// nothing in another: two containers that share a control group would take each other's sandboxes for left over.
+pub(super) fn prefix() -> &'static str {
+    /// `PROC_PID_INIT_INO` of `linux/proc_ns.h`.
+    const FIRST: &str = "4026531836";
+    static PREFIX: OnceLock<String> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let number = link.to_str().and_then(|name| name.strip_prefix("pid:[")?.strip_suffix(']'));
+        number.filter(|number| *number != FIRST).map_or("belljar-".to_owned(), |number| format!("belljar-{number}."))
+    })
+}
 
 /// A process. The start time tells it from a later one with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +43,12 @@ impl Owner {
 
     /// The name of its directory.
     pub(super) fn directory_name(self) -> String {
-        format!("{PREFIX}{}-{}", self.pid, self.start_time)
+        format!("{}{}-{}", prefix(), self.pid, self.start_time)
     }
 
     /// The owner that a directory's name tells, if it is such a name.
     pub(super) fn of_directory(name: &str) -> Option<Self> {
-        let (pid, start_time) = name.strip_prefix(PREFIX)?.split_once('-')?;
+        let (pid, start_time) = name.strip_prefix(prefix())?.split_once('-')?;
         let owner = Self { pid: pid.parse().ok()?, start_time: start_time.parse().ok()? };
         // `+1`, `01` and the like are no names of ours.
         (owner.pid > 0 && owner.directory_name() == name).then_some(owner)
@@ -122,7 +132,7 @@ mod tests {
     #[test]
     fn names_round_trip_and_strange_names_are_nobodys() {
         let owner = Owner { pid: 4711, start_time: 123_456_789 };
-        assert_eq!(Owner::of_directory("belljar-4711-123456789"), Some(owner));
+        assert_eq!(Owner::of_directory(&format!("{}4711-123456789", prefix())), Some(owner));
         for name in [
             "belljar-supervisor",
             "belljar-1",
@@ -132,6 +142,8 @@ mod tests {
             "belljar-+1-2",
             "belljar-01-2",
             "belljar-1-2-3",
+            // Of another process namespace.
+            "belljar-4026532000.1-2",
             "belljar-1-2x",
             "other-1-2",
             "",

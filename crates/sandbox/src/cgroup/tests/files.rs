@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::super::hierarchy::{Place, hand_down};
 use super::super::limit::{apply, block_devices};
+use super::super::owner::prefix;
 use super::super::remove::{Swept, sweep};
 use super::super::{CgroupError, Controller, Group, GroupLimits, Hierarchies, Version};
 
@@ -236,15 +237,15 @@ fn a_sweep_takes_the_dead_and_leaves_the_living() {
     let base = tempfile::tempdir().expect("a directory");
     let stat = fs::read_to_string("/proc/self/stat").expect("own stat");
     let start = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(19)).expect("field 22");
-    let living = format!("belljar-{}-{start}", std::process::id());
-    let dead = format!("belljar-{}-{start}1", std::process::id());
+    let living = format!("{}{}-{start}", prefix(), std::process::id());
+    let dead = format!("{}{}-{start}1", prefix(), std::process::id());
     let stay = [
         format!("{living}/box-0"),
         "belljar-supervisor".to_owned(),
         "other/box-0".to_owned(),
         "belljar-x-1".to_owned(),
     ];
-    let go = [format!("{dead}/box-0"), format!("{dead}/box-1/nested/deep"), format!("belljar-{}-5", i32::MAX)];
+    let go = [format!("{dead}/box-0"), format!("{dead}/box-1/nested/deep"), format!("{}{}-5", prefix(), i32::MAX)];
     for path in stay.iter().chain(&go) {
         fs::create_dir_all(base.path().join(path)).expect("a directory");
     }
@@ -263,7 +264,7 @@ fn a_sweep_takes_the_dead_and_leaves_the_living() {
 #[test]
 fn a_sweep_leaves_groups_of_another_pid_namespace() {
     let base = tempfile::tempdir().expect("a directory");
-    let group = base.path().join(format!("belljar-{}-5/box-0", i32::MAX));
+    let group = base.path().join(format!("{}{}-5/box-0", prefix(), i32::MAX));
     fs::create_dir_all(&group).expect("a directory");
     fs::write(group.join("cgroup.procs"), "0\n0\n").expect("a file");
     assert_eq!(sweep(&places(base.path(), Version::V2)), Swept::default());

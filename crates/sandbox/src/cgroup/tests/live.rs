@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::super::hierarchy::{Place, locate};
+use super::super::owner::prefix;
 use super::super::remove::{Swept, sweep};
 use super::super::{Controller, Group, GroupLimits, Hierarchies, Version};
 
@@ -248,7 +249,7 @@ fn a_sweep_kills_what_dead_owners_left() {
     let mut shell = Waiting::new("tail -f /dev/null");
     for controller in [Controller::Memory, Controller::Pids] {
         // No process has this id: it is above what the kernel gives out (`pid_max`).
-        let group = ground.base(controller).join("belljar-99999999-7/box-3");
+        let group = ground.base(controller).join(format!("{}99999999-7/box-3", prefix()));
         fs::create_dir_all(&group).expect("a group");
         fs::write(group.join("cgroup.procs"), shell.pid().to_string()).expect("attached");
     }
@@ -256,7 +257,7 @@ fn a_sweep_kills_what_dead_owners_left() {
     let living = Group::create(&own, "box-0", &GroupLimits::default()).expect("a group of a living owner");
     let swept = sweep(&own);
     assert_eq!(swept, Swept { groups: 1, processes: 1 });
-    assert!(!ground.base(Controller::Memory).join("belljar-99999999-7").exists());
+    assert!(!ground.base(Controller::Memory).join(format!("{}99999999-7", prefix())).exists());
     assert!(
         living.counters().expect("counters").memory_current.expect("a counter").read().is_ok(),
         "the living are left alone"
