@@ -438,7 +438,7 @@ impl Runner<'_> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(BTreeMap::new());
         thread::scope(|scope| {
-            for _ in 0..self.orders.options.jobs * 2 {
+            for _ in 0..self.orders.options.jobs {
                 scope.spawn(|| {
                     while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let result = self.control(attack);
