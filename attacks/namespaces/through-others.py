@@ -24,8 +24,8 @@ def family():
             pid = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
         except OSError:
             break
-    # The parent of the first of our own is the init, whose files are not ours.
-    return pids - {1, 2}
+    # The parent of the first of our own is the init, whose files are not ours; process 2 may be ourselves.
+    return (pids - {1, 2}) | {os.getpid()}
 
 child = os.fork()
 if child == 0:
