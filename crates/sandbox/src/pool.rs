@@ -345,7 +345,7 @@ impl Slot {
     }
 
     async fn renew(&self, mut inner: Inner) -> Option<Inner> {
-        if self.reuse == Reuse::Never {
+        if self.reuse == Reuse::Never || inner.starved {
             return None;
         }
         if inner.untouched && !inner.busy {

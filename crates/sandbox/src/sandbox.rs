@@ -52,6 +52,9 @@ pub(crate) struct Inner {
     pub(crate) busy: bool,
     /// The init has seen that nobody left anything behind: no renewal is needed.
     pub(crate) untouched: bool,
+    /// Processes were killed for want of memory. The kernel gives page tables back some time after their process is gone, and until then
+    /// the init itself gets no memory: whoever came next would find a sandbox that dies.
+    pub(crate) starved: bool,
     /// Made by this process, which therefore cleans up.
     _alone: Option<Alone>,
     /// Made by the launcher, which cleans up.
@@ -87,6 +90,7 @@ impl Sandbox {
             listeners,
             busy: false,
             untouched: false,
+            starved: false,
             _alone: Some(alone),
             _process: None,
         };
@@ -213,6 +217,7 @@ impl Inner {
             listeners,
             busy: false,
             untouched: false,
+            starved: false,
             _alone: None,
             _process: Some(process),
         })
@@ -272,6 +277,7 @@ impl Inner {
         match reply {
             Reply::Ended(ended) => {
                 self.untouched = ended.untouched;
+                self.starved |= ended.oom_kills > 0;
                 Ok(ended)
             }
             Reply::Ready { .. } | Reply::SetupFailed { .. } => Err(SandboxError::Died),
