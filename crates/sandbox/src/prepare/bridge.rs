@@ -5,10 +5,7 @@ use std::fmt::Write;
 use std::fs::Metadata;
 
 use belljar_sys::call::Endpoint;
-use belljar_sys::plan::Step;
 
-use super::root::WAITING;
-use super::{Steps, slot, text};
 use crate::error::SandboxError;
 use crate::layer::{Layer, Strictness};
 use crate::policy::{Bridge, Network, Policy, Rootfs};
@@ -52,25 +49,15 @@ pub(super) fn hosts(policy: &Policy) -> String {
     text
 }
 
-/// In a directory of the operator's that has an `/etc/hosts`, shows ours in its place; where there are names to show.
-pub(super) fn cover_hosts(policy: &Policy, steps: &mut Steps) -> Result<(), SandboxError> {
+/// Whether ours shows in place of the `/etc/hosts` that a directory of the operator's has: where there are names to show.
+pub(super) fn covers_hosts(policy: &Policy) -> bool {
     let (Rootfs::Directory(directory), Network::Bridged(bridge)) = (&policy.rootfs, &policy.network) else {
-        return Ok(());
+        return false;
     };
     let is_there =
         |name: &str, is: fn(&Metadata) -> bool| directory.join(name).symlink_metadata().is_ok_and(|found| is(&found));
     // Not through links: those lead to the host's files still.
-    if bridge.hosts.is_empty() || !is_there("etc", Metadata::is_dir) || !is_there("etc/hosts", Metadata::is_file) {
-        return Ok(());
-    }
-    let place = format!("{WAITING}/hosts");
-    let (path, content) = (text(place.as_str())?, text(hosts(policy))?);
-    steps.root(Step::MakeFile { at: slot::ROOT, path, mode: 0o644, content });
-    steps.root(Step::CloneTree { at: slot::ROOT, path: text(place)?, recursive: false, into: slot::TREE });
-    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-    steps.root(Step::SetAttributes { tree: slot::TREE, attributes, recursive: false });
-    steps.root(Step::Attach { tree: slot::TREE, at: slot::ROOT, path: text("etc/hosts")? });
-    Ok(())
+    !bridge.hosts.is_empty() && is_there("etc", Metadata::is_dir) && is_there("etc/hosts", Metadata::is_file)
 }
 
 #[cfg(test)]

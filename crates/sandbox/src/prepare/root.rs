@@ -239,6 +239,9 @@ impl Root {
                 }
             }
         }
+        if super::bridge::covers_hosts(policy) {
+            tree.make_file("etc/hosts", &super::bridge::hosts(policy))?;
+        }
         if policy.rootfs == Rootfs::Host {
             for (name, content) in host::made_up(policy) {
                 tree.make_file(name, &content)?;
@@ -275,7 +278,6 @@ impl Root {
             root.steps.root(Step::Attach { tree: place.slot, at: slot::ROOT, path });
             root.steps.root(Step::Close(place.slot));
         }
-        super::bridge::cover_hosts(policy, &mut root.steps)?;
         root.mount_kernel_file_systems(policy, machine)?;
         let opened = sources.trees.into_iter().filter_map(|tree| {
             let shown_as = tree.by_owner?;
