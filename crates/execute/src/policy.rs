@@ -106,6 +106,7 @@ pub(crate) fn policy(settings: &Settings, surroundings: &Surroundings) -> Policy
         let own = policy.environment.get(name).cloned().unwrap_or_default();
         policy.environment.insert(name.to_owned(), format!("{LIBRARIES}/:{own}"));
     }
+    policy.warm = settings.sandbox.warm();
     policy
 }
 

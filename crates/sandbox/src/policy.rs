@@ -46,6 +46,18 @@ pub struct Warm {
     pub imports: Vec<String>,
 }
 
+impl Warm {
+    /// The lowest limit of processes with which there can be one: fewer leave no room for a fork on its way.
+    pub const MIN_PROCESSES: u32 = 4;
+
+    /// Whether this can be the name of a module: words with dots between them.
+    #[must_use]
+    pub fn is_module_name(name: &str) -> bool {
+        let is_word = |part: &str| !part.is_empty() && part.chars().all(|sign| sign.is_alphanumeric() || sign == '_');
+        name.split('.').all(is_word)
+    }
+}
+
 /// What the root directory holds. A writable, size-limited layer for `/tmp`, `/var/tmp`, `/dev/shm` and the home comes on top.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

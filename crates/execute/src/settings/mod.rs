@@ -166,6 +166,7 @@ impl Settings {
                 return broken(key, "must be more than 0");
             }
         }
+        self.sandbox.validate()?;
         self.network.validate()?;
         if let RootfsChoice::Directory(path) = &self.sandbox.rootfs
             && (!path.is_absolute() || path.parent().is_none())

@@ -1,11 +1,14 @@
 //! Settings of the sandboxes that programs run in.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use belljar_image::RootfsChoice;
 use belljar_sandbox::units::{ByteSize, optional_duration};
-use belljar_sandbox::{Limits, Preset, Reuse};
+use belljar_sandbox::{Limits, Preset, Reuse, Warm};
 use serde::{Deserialize, Serialize};
+
+use super::InvalidSetting;
 
 /// What one sandbox may use. Peer: the keys of `DOCKER_PARAMETERS`, whose names are given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,12 @@ pub struct SandboxSettings {
     pub stack: ByteSize,
     /// Bytes per second from and to block devices, each; 0 is no limit, the default. Peer: `device_read_bps`, `device_write_bps`.
     pub io_per_second: ByteSize,
+    /// A Python interpreter that is kept warm in each sandbox, by its path inside, such as `/usr/bin/python3`: commands that only run it
+    /// start as forks of it, some ten times sooner. None by default. What it costs, and what differs: `docs/warm-interpreters.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_python: Option<PathBuf>,
+    /// Modules that it has imported before any program comes, such as `["json", "random"]`. Default none.
+    pub warm_imports: Vec<String>,
 }
 
 impl Default for SandboxSettings {
@@ -66,11 +75,42 @@ impl Default for SandboxSettings {
             output: ByteSize::from_bytes(limits.output),
             stack: ByteSize::from_bytes(limits.stack),
             io_per_second: ByteSize::from_bytes(limits.io_bytes_per_second),
+            warm_python: None,
+            warm_imports: Vec::new(),
         }
     }
 }
 
 impl SandboxSettings {
+    /// The warm interpreter of the policy.
+    #[must_use]
+    pub fn warm(&self) -> Option<Warm> {
+        let program = self.warm_python.clone()?;
+        Some(Warm { program, imports: self.warm_imports.clone() })
+    }
+
+    /// What is wrong with them, if something is.
+    pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
+        let broken = |key, problem| Err(InvalidSetting { key, problem });
+        let Some(warm) = self.warm() else {
+            return if self.warm_imports.is_empty() {
+                Ok(())
+            } else {
+                broken("sandbox.warm_imports", "must be empty without `sandbox.warm_python`")
+            };
+        };
+        if !warm.program.is_absolute() {
+            return broken("sandbox.warm_python", "must be an absolute path");
+        }
+        if !warm.imports.iter().all(|name| Warm::is_module_name(name)) {
+            return broken("sandbox.warm_imports", "must be names of modules");
+        }
+        if self.processes < Warm::MIN_PROCESSES {
+            return broken("sandbox.processes", "must be at least 4 with a warm interpreter");
+        }
+        Ok(())
+    }
+
     /// The limits of the policy. `wall_time` is the longest that anything may run in a sandbox, on `cpus` processors.
     #[must_use]
     pub fn limits(&self, wall_time: Duration, cpus: u32) -> Limits {
@@ -102,6 +142,27 @@ mod tests {
         let wall_time = Limits::default().wall_time;
         let limits = SandboxSettings::default().limits(wall_time, 1);
         assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn a_warm_interpreter_must_make_sense() {
+        let with = |program: &str, imports: &[&str], processes| SandboxSettings {
+            warm_python: (!program.is_empty()).then(|| program.into()),
+            warm_imports: imports.iter().map(ToString::to_string).collect(),
+            processes,
+            ..SandboxSettings::default()
+        };
+        for (settings, broken) in [
+            (with("", &[], 1), None),
+            (with("/usr/bin/python3", &["json", "os.path", "_x1"], 4), None),
+            (with("", &["json"], 64), Some("sandbox.warm_imports")),
+            (with("python3", &[], 64), Some("sandbox.warm_python")),
+            (with("/usr/bin/python3", &["json; x"], 64), Some("sandbox.warm_imports")),
+            (with("/usr/bin/python3", &["a..b"], 64), Some("sandbox.warm_imports")),
+            (with("/usr/bin/python3", &[], 3), Some("sandbox.processes")),
+        ] {
+            assert_eq!(settings.validate().err().map(|error| error.key), broken, "{settings:?}");
+        }
     }
 
     #[test]

@@ -40,6 +40,7 @@ def serve():
         for name in kept:
             sys.modules.pop(name, None)
 
+    set_environment(os, [one.partition(b"=")[::2] for one in plan["environment"]])
     import atexit
 
     atexit.register(forget)
@@ -59,6 +60,7 @@ def serve():
     tools.shut_the_ears()
     tools.gc.collect()
     tools.gc.freeze()
+    tools.memory = tools.writable()
     # Libraries with threads of their own end them before a fork, and none may be left: a fork has only one.
     fork(os, lambda: os._exit(0))
     if len(os.listdir("/proc/self/task")) != 1:
@@ -212,12 +214,30 @@ class Tools:
             former = (ctypes.c_ulong * 4)()
             self.call("rt_sigaction", signal, ignore, former, WORD)
             self.dispositions[signal] = former
+        self.block_signals(False)
+
+    def block_signals(self, all_of_them):
         set_mask = 2
-        self.call("rt_sigprocmask", set_mask, (ctypes.c_ulong * 1)(), 0, WORD)
+        mask = (self.ctypes.c_ulong * 1)(-1 if all_of_them else 0)
+        self.call("rt_sigprocmask", set_mask, mask, 0, WORD)
 
     def open_the_ears(self):
+        """Makes signals do again what they do in any interpreter, once they are let through."""
+        self.block_signals(True)
         for signal, former in self.dispositions.items():
             self.call("rt_sigaction", signal, former, 0, WORD)
+
+    def writable(self):
+        """The ranges of our memory that can be written to, but for the stack."""
+        with open("/proc/self/maps") as file:
+            fields = [line.split(None, 2) for line in file if "[stack]" not in line]
+        return [tuple(int(end, 16) for end in span.split("-")) for span, mode, _ in fields if mode.startswith("rw-p")]
+
+    def touch(self, advice):
+        """Makes a fork's memory its own ahead of the run, which would else do it page by page."""
+        for low, high in self.memory:
+            # A kernel that does not know how leaves it to the run.
+            self.raw(self.ctypes.c_long(self.numbers["madvise"]), self.ctypes.c_long(low), self.ctypes.c_long(high - low), advice)
 
     def find_command_line(self, placeholder):
         """Finds in the interpreter's configuration what its main program is told by the command line.
@@ -228,9 +248,7 @@ class Tools:
         self.python._Py_GetConfig.restype = ctypes.c_void_p
         self.python.PyMem_RawMalloc.restype = ctypes.c_void_p
         start = self.python._Py_GetConfig()
-        with open("/proc/self/maps") as file:
-            fields = [line.split(None, 2) for line in file]
-        ranges = [tuple(int(end, 16) for end in span.split("-")) for span, mode, _ in fields if mode.startswith("rw")]
+        ranges = self.writable()
 
         def readable(address, length):
             return any(low <= address and address + length <= high for low, high in ranges)
@@ -362,8 +380,10 @@ class Fork:
                 self.tools.set_namespace(ipc, self.plan["owns"]["ipc"])
             missing = self.tools.confine()
             self.close_all_above_two(control.fileno())
+            self.tools.open_the_ears()
         except OSError as error:
             problem = error.errno or 1
+        self.tools.touch(self.plan["populate"])
         pack = int.to_bytes
         control.send(pack(missing, 8, sys.byteorder) + pack(os.getpid(), 4, sys.byteorder) + pack(problem, 4, sys.byteorder))
         if problem:
@@ -416,7 +436,7 @@ class Fork:
         threading = sys.modules.get("threading")
         if hasattr(threading, "main_thread") and hasattr(threading.main_thread(), "_set_native_id"):
             threading.main_thread()._set_native_id()
-        tools.open_the_ears()
+        tools.block_signals(False)
         tools.call("prctl", self.plan["set_dumpable"], 1, 0, 0, 0)
 
 
@@ -486,9 +506,19 @@ class Request:
             known = dict(variables)
             directory = os.fsencode(os.getcwd())
             variables = [*known.items(), (b"PWD", directory), (b"SHLVL", b"0"), (b"_", program)]
+        set_environment(os, variables)
+
+
+def set_environment(os, variables):
+    """Sets the variables, in this order, for Python and C."""
+    known = list(os.environb.items())
+    if variables[: len(known)] == known:
+        # As nearly always: those of all runs, and then some.
+        variables = variables[len(known) :]
+    else:
         os.environ.clear()
-        for name, value in variables:
-            os.environb[name] = value
+    for name, value in variables:
+        os.environb[name] = value
 
 
 def open_streams():

@@ -26,8 +26,6 @@ const DIRECTORY: &str = "run/warm";
 const PLACEHOLDER: &str = "belljar-warm";
 /// Users that a zygote has to itself. The second is for policies whose programs have the first.
 const USERS: [User; 2] = [User { uid: 65_533, gid: 65_533 }, User { uid: 65_532, gid: 65_532 }];
-/// Fewer processes leave no room for a fork on its way.
-const MIN_PROCESSES: u32 = 4;
 /// What forks need until they have given everything up: to enter namespaces (`CAP_SYS_ADMIN`, `CAP_SYS_CHROOT`), to become the user
 /// (`CAP_SETUID`, `CAP_SETGID`); and the zygote to end others' processes (`CAP_KILL`).
 pub(super) const CAPABILITIES: u64 = 1 << 21 | 1 << 18 | 1 << 7 | 1 << 6 | 1 << 5;
@@ -54,7 +52,7 @@ pub(super) fn prepare(
 ) -> Result<Option<WarmPlan>, SandboxError> {
     let Some(warm) = &policy.warm else { return Ok(None) };
     check(policy, warm)?;
-    let plan = plan(warm, namespaces, drop, filter)?;
+    let plan = plan(policy, warm, namespaces, drop, filter)?;
     root.steps.root(Step::MakeDirectory { at: slot::ROOT, path: text(DIRECTORY)?, mode: 0o755 });
     for (name, content) in [("usercustomize.py", SCRIPT), ("plan", &plan)] {
         let path = text(format!("{DIRECTORY}/{name}"))?;
@@ -84,25 +82,33 @@ fn check(policy: &Policy, warm: &Warm) -> Result<(), SandboxError> {
     if policy.rootfs == Rootfs::Host && !Path::new(&warm.program).exists() {
         return refused(format!("'{}' does not exist", warm.program.display()));
     }
-    let is_name = |part: &str| !part.is_empty() && part.chars().all(|sign| sign.is_alphanumeric() || sign == '_');
-    if let Some(name) = warm.imports.iter().find(|name| !name.split('.').all(is_name)) {
+    if let Some(name) = warm.imports.iter().find(|name| !Warm::is_module_name(name)) {
         return refused(format!("'{name}' is not the name of a module"));
     }
     if policy.strictness(Layer::Privileges) == Strictness::Off {
         // Its forks would keep the capabilities that it needs.
         return refused(format!("the layer '{}' cannot be switched off with it", Layer::Privileges.name()));
     }
-    if policy.limits.processes < MIN_PROCESSES {
-        return refused(format!("it needs a limit of at least {MIN_PROCESSES} processes"));
+    if policy.limits.processes < Warm::MIN_PROCESSES {
+        return refused(format!("it needs a limit of at least {} processes", Warm::MIN_PROCESSES));
     }
     Ok(())
 }
 
 /// What the script reads: a Python literal.
-fn plan(warm: &Warm, namespaces: u64, drop: &[Entry<CString>], filter: &[Instruction]) -> Result<String, SandboxError> {
+fn plan(
+    policy: &Policy,
+    warm: &Warm,
+    namespaces: u64,
+    drop: &[Entry<CString>],
+    filter: &[Instruction],
+) -> Result<String, SandboxError> {
     let owned = |kind: i32| if namespaces & u64::from(kind.unsigned_abs()) == 0 { 0 } else { kind };
     let imports: Vec<_> = warm.imports.iter().map(|name| format!("'{name}',")).collect();
+    let environment =
+        policy.environment.iter().map(|(name, value)| literal(format!("{name}={value}").as_bytes()) + ",");
     let calls = [
+        ("madvise", libc::SYS_madvise),
         ("prctl", libc::SYS_prctl),
         ("setns", libc::SYS_setns),
         ("rt_sigaction", libc::SYS_rt_sigaction),
@@ -123,7 +129,7 @@ fn plan(warm: &Warm, namespaces: u64, drop: &[Entry<CString>], filter: &[Instruc
     }
     Ok(format!(
         "{{'imports': ({}), 'socket': {ZYGOTE_SOCKET}, 'placeholder': '{PLACEHOLDER}', 'program': {}, 'max_packet': {MAX_PACKET},\n\
-         'owns': {{'mounts': {}, 'ipc': {}, 'net': {}}}, 'set_dumpable': {}, 'limit_cpu': {},\n'calls': {{{}}}, 'drop': (\n{steps})}}\n",
+         'owns': {{'mounts': {}, 'ipc': {}, 'net': {}}}, 'set_dumpable': {}, 'limit_cpu': {}, 'populate': {}, 'environment': ({}),\n'calls': {{{}}}, 'drop': (\n{steps})}}\n",
         imports.concat(),
         literal(path_text(&warm.program)?.to_bytes()),
         libc::CLONE_NEWNS,
@@ -131,6 +137,8 @@ fn plan(warm: &Warm, namespaces: u64, drop: &[Entry<CString>], filter: &[Instruc
         owned(libc::CLONE_NEWNET),
         libc::PR_SET_DUMPABLE,
         libc::RLIMIT_CPU,
+        libc::MADV_POPULATE_WRITE,
+        environment.collect::<String>(),
         calls.concat(),
     ))
 }

@@ -183,7 +183,12 @@ tests! {
             the_zygote_cannot_be_reached,
             nothing_of_a_run_is_in_the_next,
             what_would_make_a_difference_is_left_to_a_fresh_interpreter,
-            a_shell_is_not_missed;
+            a_shell_is_not_missed,
+            limits_hold_for_forks,
+            a_lost_zygote_costs_only_time,
+            one_that_cannot_be_is_refused_or_done_without;
+        Groups:
+            processes_and_memory_are_counted_for_forks;
     }
     privileges {
         Root:

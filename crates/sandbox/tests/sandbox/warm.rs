@@ -1,10 +1,13 @@
 //! A warm interpreter: nobody can tell, except by the time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use belljar_sandbox::{Command, Outcome, Policy, Stdin, User, Warm};
+use belljar_sandbox::{Command, Layer, Limit, Outcome, Policy, Stdin, Strictness, User, Warm};
+use rustix::process::{Pid, Signal};
 
-use crate::bench::{Bench, Cell, python, shown, text};
+use crate::bench::{Bench, Cell, exited, python, reached, shown, text};
+use crate::leaks::descendants;
 
 const PROGRAM: &str = "/usr/bin/python3";
 
@@ -278,7 +281,7 @@ fn seen(outcome: &Outcome) -> String {
 fn command(arguments: &[&str], input: &str) -> Command {
     let mut command = Command::new(["python3"].iter().chain(arguments));
     command.stdin = Stdin::Bytes(input.as_bytes().to_vec());
-    command.wall_time(std::time::Duration::from_secs(1))
+    command.wall_time(Duration::from_secs(1))
 }
 
 pub(crate) async fn programs_do_as_in_a_fresh_interpreter(bench: &Bench) {
@@ -558,4 +561,132 @@ pub(crate) async fn a_shell_is_not_missed(bench: &Bench) {
     }
     plain.close().await;
     cell.close().await;
+}
+
+pub(crate) async fn limits_hold_for_forks(bench: &Bench) {
+    let mut policy = warm(Policy::default(), &[]);
+    policy.limits.wall_time = Duration::from_secs(3);
+    policy.limits.cpu_time = Duration::from_millis(300);
+    policy.limits.file_size = 1 << 20;
+    policy.limits.output = 1000;
+    policy.limits.open_files = 50;
+    let mut cell = bench.cell(policy).await;
+    for (code, end) in [
+        ("while True: pass", reached(Limit::CpuTime)),
+        (
+            "import os\nwhile True:\n    if os.fork() == 0:\n        for i in range(10**6): pass\n        os._exit(0)\n    os.wait()",
+            reached(Limit::CpuTime),
+        ),
+        ("import time; time.sleep(60)", reached(Limit::WallTime)),
+        ("import os\nwhile True: os.write(1, b'x' * 100)", reached(Limit::Output)),
+        (
+            "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL); open('/tmp/x', 'wb').write(bytes(2 << 20))",
+            reached(Limit::FileSize),
+        ),
+        ("import os, sys\ntry:\n    while True: n = os.dup(1)\nexcept OSError: sys.exit(n)", exited(49)),
+    ] {
+        let outcome = cell.python(code).await;
+        assert!(outcome.usage.warm, "{code}: {}", shown(&outcome));
+        assert_eq!(outcome.end, end, "{code}: {}", shown(&outcome));
+        assert!(outcome.usage.wall_time < Duration::from_millis(3500), "{code}: {}", shown(&outcome));
+        let outcome = cell.python("print('alive')").await;
+        assert!(outcome.usage.warm && text(&outcome.stdout) == "alive\n", "after {code}: {}", shown(&outcome));
+        assert!(
+            outcome.usage.user_time + outcome.usage.system_time < Duration::from_millis(100),
+            "{}",
+            shown(&outcome)
+        );
+        cell.next().await;
+    }
+    cell.close().await;
+}
+
+pub(crate) async fn processes_and_memory_are_counted_for_forks(bench: &Bench) {
+    let mut policy = warm(Policy::default(), &["json"]);
+    (policy.limits.processes, policy.limits.memory) = (10, 96 << 20);
+    let mut cell = bench.cell(policy).await;
+    let crowd = "import os, time\nn = 1\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(9)\n        n += 1\nexcept OSError as e: print(n, e.errno)";
+    let threads = "import threading, time\nn = 1\ntry:\n    while True:\n        threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n        n += 1\nexcept RuntimeError: print(n)";
+    for round in 0..3 {
+        for (command, is_warm) in
+            [(python(crowd), true), (fresh(crowd), false), (python(threads), true), (fresh(threads), false)]
+        {
+            let outcome = cell.run(command).await.unwrap();
+            assert!(text(&outcome.stdout).starts_with("10"), "{round}: {}", shown(&outcome));
+            assert!(outcome.limits_reached.contains(&Limit::Processes), "{}", shown(&outcome));
+            assert_eq!(outcome.usage.warm, is_warm);
+            cell.settle().await.unwrap();
+        }
+        let children = "import os\nfor i in range(3):\n    if os.fork() == 0: os._exit(0)\n    os.wait()";
+        for command in [python(children), fresh(children)] {
+            let outcome = cell.run(command).await.unwrap();
+            assert_eq!(outcome.usage.processes_created, 4, "{}", shown(&outcome));
+        }
+        cell.next().await;
+        // The interpreter's own killer never finds the zygote: the next run is a fork of the same one.
+        let before = cell.python("print(hash('x'))").await;
+        let outcome = cell.python("x = []\nwhile True: x.append(bytearray(1 << 20))").await;
+        assert_eq!(outcome.end, reached(Limit::Memory), "{}", shown(&outcome));
+        assert!(outcome.usage.warm && outcome.usage.peak_memory_bytes > 64 << 20, "{}", shown(&outcome));
+        cell.next().await;
+        let after = cell.python("print(hash('x'))").await;
+        assert!(after.usage.warm && after.usage.peak_memory_bytes < 48 << 20, "{}", shown(&after));
+        if bench.privileged {
+            assert_eq!(text(&after.stdout), text(&before.stdout), "another zygote");
+        }
+    }
+    cell.close().await;
+}
+
+/// Whatever becomes of a zygote, programs run.
+pub(crate) async fn a_lost_zygote_costs_only_time(bench: &Bench) {
+    let mut cell = bench.cell(warm(Policy::default(), &[])).await;
+    for signal in [Signal::KILL, Signal::STOP, Signal::TERM] {
+        // The zygote, and the fork that it has made ahead.
+        for (pid, _) in descendants(std::process::id()).into_iter().filter(|(_, name)| name == "python3") {
+            let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+            rustix::process::kill_process(pid, signal).unwrap();
+        }
+        for _ in 0..3 {
+            let outcome = cell.python("print(1)").await;
+            assert_eq!(text(&outcome.stdout), "1\n", "{signal:?}: {}", shown(&outcome));
+        }
+        cell.next().await;
+        let outcome = cell.python("print(2)").await;
+        assert!(outcome.usage.warm && text(&outcome.stdout) == "2\n", "{signal:?}: {}", shown(&outcome));
+        cell.next().await;
+    }
+    assert_eq!(cell.pool().status().made, 1, "the sandbox was replaced");
+    cell.close().await;
+}
+
+pub(crate) async fn one_that_cannot_be_is_refused_or_done_without(bench: &Bench) {
+    let with = |program: &str, imports: &[&str]| {
+        let policy = warm(Policy::default(), imports);
+        Policy { warm: policy.warm.map(|warm| Warm { program: program.into(), ..warm }), ..policy }
+    };
+    let mut few = with(PROGRAM, &[]);
+    few.limits.processes = 3;
+    let mut open = with(PROGRAM, &[]);
+    open.layers.insert(Layer::Privileges, Strictness::Off);
+    for (policy, reason) in [
+        (with("python3", &[]), "not an absolute path"),
+        (with("/usr/bin/nowhere", &[]), "does not exist"),
+        (with(PROGRAM, &["json'"]), "not the name of a module"),
+        (few, "processes"),
+        (open, "privileges"),
+    ] {
+        let refusal = bench.refusal(policy).await;
+        assert!(refusal.contains(reason), "{refusal}");
+    }
+    // What is no interpreter ends at once: programs are started as ever.
+    for policy in [with("/usr/bin/true", &[]), with("/usr/bin/false", &[])] {
+        let mut cell = bench.cell(policy).await;
+        for _ in 0..5 {
+            let outcome = cell.python("print(1)").await;
+            assert_eq!((text(&outcome.stdout).as_str(), outcome.usage.warm), ("1\n", false), "{}", shown(&outcome));
+            cell.next().await;
+        }
+        cell.close().await;
+    }
 }

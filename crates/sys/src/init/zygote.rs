@@ -189,18 +189,37 @@ impl<S: AsRef<CStr>> Init<'_, S> {
 
     /// Waits until the zygote has imported everything, and lets it fork if that will be wanted: all that a run would else wait for.
     pub(super) fn warm_up(&mut self) {
-        let Some(zygote) = &mut self.zygotes.alive else { return };
+        let Some(zygote) = &self.zygotes.alive else { return };
         if zygote.settings.is_none() {
             // Before the first program: nobody can have changed it yet.
-            let ready = hear(zygote.socket, PATIENCE_NS).and_then(|_| call::settings_of(zygote.pid));
-            match ready {
-                Ok(settings) => zygote.settings = Some(settings),
-                Err(_) => return self.zygotes.fail(),
+            let (pid, socket) = (zygote.pid, zygote.socket);
+            let ready = self.hear_and_report(socket).and_then(|_| call::settings_of(pid));
+            match (ready, &mut self.zygotes.alive) {
+                (Ok(settings), Some(zygote)) => zygote.settings = Some(settings),
+                _ => return self.zygotes.fail(),
             }
             self.set_last_pid(self.spawner.map(|spawner| spawner.pid));
         }
         if self.zygotes.wanted {
             self.park();
+        }
+    }
+
+    /// The zygote's first word. Modules may make calls that are reported, and wait for us then.
+    fn hear_and_report(&mut self, socket: Fd) -> Result<u8, Errno> {
+        let until = call::monotonic_ns().saturating_add(PATIENCE_NS);
+        loop {
+            let left = until.saturating_sub(call::monotonic_ns());
+            let ready = match call::poll([socket, self.reports], Some(left)) {
+                Err(Errno(libc::EINTR)) => 0,
+                ready => ready?,
+            };
+            if ready & 2 != 0 {
+                self.take_report();
+            }
+            if ready & 1 != 0 || left == 0 {
+                return hear(socket, 0);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod path;
 mod peers;
 mod runs;
 mod scale;
+mod warm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub(crate) struct SandboxArguments {
     #[arg(long)]
     write: bool,
 
-    /// Only parts whose name contains this: runs, busy, path, idle, scale, image, limits
+    /// Only parts whose name contains this: runs, busy, warm, path, idle, scale, image, limits
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 
@@ -85,9 +86,10 @@ const END: &str = "<!-- end -->";
 /// A part of the bench.
 type Part = fn(&Path, Scale, &mut Results) -> Result<()>;
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("runs", runs::measure),
     ("busy", busy::measure),
+    ("warm", warm::measure),
     ("path", path::measure),
     ("idle", idle::measure),
     ("scale", scale::measure),
