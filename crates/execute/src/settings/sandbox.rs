@@ -49,7 +49,7 @@ pub struct SandboxSettings {
     /// Bytes per second from and to block devices, each; 0 is no limit, the default. Peer: `device_read_bps`, `device_write_bps`.
     pub io_per_second: ByteSize,
     /// A Python interpreter that is kept warm in each sandbox, by its path inside, such as `/usr/bin/python3`: commands that only run it
-    /// start as forks of it, some ten times sooner. None by default. What it costs, and what differs: `docs/warm-interpreters.md`.
+    /// start as forks of it, several times sooner. None by default. What it costs, and what differs: `docs/warm-interpreters.md`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_python: Option<PathBuf>,
     /// Modules that it has imported before any program comes, such as `["json", "random"]`. Default none.
