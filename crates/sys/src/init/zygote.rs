@@ -62,6 +62,8 @@ pub(super) struct Zygotes {
     /// A fork that is on its way out: nobody's program.
     stray: i32,
     failures: u32,
+    /// It is gone, and the next reset starts another.
+    lost: bool,
     /// Whether the last program was one for it. Then the next one will be, too.
     pub(super) wanted: bool,
 }
@@ -94,12 +96,14 @@ impl Zygotes {
 
     /// Whether the zygote, if there is one, can be asked for a fork.
     pub(super) fn is_ready(&self) -> bool {
-        self.alive.as_ref().is_none_or(|zygote| zygote.settings.is_some() && !call::is_stopped(zygote.pid))
+        let is_ready = |zygote: &Zygote| zygote.settings.is_some() && !call::is_stopped(zygote.pid);
+        self.alive.as_ref().map_or(!self.lost, is_ready)
     }
 
     /// Takes note of the end of a process. Whether it was one that no program has to answer for.
     pub(super) fn note(&mut self, pid: i32) -> bool {
         if let Some(zygote) = self.alive.take_if(|zygote| zygote.pid == pid) {
+            self.lost = true;
             call::close(zygote.socket);
             return true;
         }
@@ -126,6 +130,7 @@ impl Zygotes {
     /// Ends the zygote: it did not do what it should.
     fn fail(&mut self) {
         self.failures += 1;
+        self.lost = self.failures < MAX_FAILURES;
         if let Some(zygote) = self.alive.take() {
             call::kill(zygote.pid, libc::SIGKILL);
             call::close(zygote.socket);
@@ -148,6 +153,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             // The namespace's only other process.
             self.kill_hard(0);
         }
+        self.zygotes.lost = false;
         if self.zygotes.failures >= MAX_FAILURES {
             return;
         }
