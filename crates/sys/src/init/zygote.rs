@@ -336,7 +336,10 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         let zygote = self.zygotes.alive.as_ref().filter(|zygote| zygote.settings.is_some())?;
         let socket = zygote.socket;
         call::kill(zygote.pid, libc::SIGCONT);
-        call::send(socket, &[SWEEP], &[], &[]).and_then(|()| hear(socket, SWEEP_PATIENCE_NS)).ok()?;
+        // With a user of its own nobody can have stopped it: if it is late, the machine is busy.
+        let out_of_reach = self.setup.warm.as_ref().is_some_and(|warm| warm.user.is_some());
+        let patience = if out_of_reach { FORK_PATIENCE_NS } else { SWEEP_PATIENCE_NS };
+        call::send(socket, &[SWEEP], &[], &[]).and_then(|()| hear(socket, patience)).ok()?;
         // One call has reached every process of the namespace at one moment, and a fork that it interrupted has not happened: all
         // that is left is to see them off.
         let until = call::monotonic_ns().saturating_add(PATIENCE_NS);
