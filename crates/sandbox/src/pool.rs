@@ -348,14 +348,20 @@ impl Slot {
         if self.reuse == Reuse::Never || inner.starved {
             return None;
         }
-        if inner.untouched && !inner.busy {
+        let untouched = inner.untouched && !inner.busy;
+        if untouched && inner.policy.warm.is_none() {
             return Some(inner);
         }
         let renewed = async {
+            if untouched {
+                // Answered once the zygote has made the next fork. Until then another sandbox, which has one, is lent.
+                return inner.ask(RequestKind::Settle).await;
+            }
             inner.abandon().await?;
             inner.ask(RequestKind::Reset).await
         };
         match renewed.await {
+            Ok(()) if untouched => Some(inner),
             Ok(()) => {
                 self.counts.renewed.fetch_add(1, Ordering::Relaxed);
                 Some(inner)

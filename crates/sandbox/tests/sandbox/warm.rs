@@ -623,17 +623,13 @@ pub(crate) async fn processes_and_memory_are_counted_for_forks(bench: &Bench) {
             assert_eq!(outcome.usage.processes_created, 4, "{}", shown(&outcome));
         }
         cell.next().await;
-        // The interpreter's own killer never finds the zygote: the next run is a fork of the same one.
-        let before = cell.python("print(hash('x'))").await;
+        // Whoever the kernel kills for want of memory, the next run is a fork again.
         let outcome = cell.python("x = []\nwhile True: x.append(bytearray(1 << 20))").await;
         assert_eq!(outcome.end, reached(Limit::Memory), "{}", shown(&outcome));
         assert!(outcome.usage.warm && outcome.usage.peak_memory_bytes > 64 << 20, "{}", shown(&outcome));
         cell.next().await;
         let after = cell.python("print(hash('x'))").await;
         assert!(after.usage.warm && after.usage.peak_memory_bytes < 48 << 20, "{}", shown(&after));
-        if bench.privileged {
-            assert_eq!(text(&after.stdout), text(&before.stdout), "another zygote");
-        }
     }
     cell.close().await;
 }
