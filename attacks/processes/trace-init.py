@@ -5,7 +5,7 @@
 # source: field notes 5b 6 and 40; CVE-2019-5736; CVE-2021-4034-style reading of a helper's memory; DMOJ's tracer
 # expect: every one is refused
 # stopped-by: privileges
-# without: seccomp, privileges, landlock, private_proc
+# control: own
 # needs: python3
 import ctypes
 import os
@@ -23,7 +23,16 @@ def call(number, *arguments):
 
 
 # The spawner is no ancestor: programs are children of the init. Its id is one of the first.
-for pid in [1, *range(2, 6)]:
+targets = [1, *range(2, 6)]
+if os.environ.get("ATTACK_CONTROL"):
+    # A process that is nothing special: some of the ways lead into it.
+    child = os.fork()
+    if child == 0:
+        os.execvp("sleep", ["sleep", "20"])
+    while "sleep" not in os.readlink(f"/proc/{child}/exe"):
+        pass
+    targets = [child]
+for pid in targets:
     if pid == os.getpid() or pid == os.getppid() != 1 or call(62, pid, 0) < 0 and ctypes.get_errno() == 3:
         continue
     if pid != 1 and os.path.exists(f"/proc/{pid}/stat") and os.stat(f"/proc/{pid}").st_uid == os.getuid():

@@ -2,7 +2,8 @@
 // tries: locks every second byte of many files in several processes, so that no two records can be joined: 240,000 locks are
 //   over 40 MiB, under a limit of 32 MiB.
 // source: field notes 5b 50; CVE-2021-3759 and the 2022 patches that count file locks (mm: accounting of file_lock_cache)
-// expect: killed, and the outcome says memory (SECURITY.md lists this as a known gap: it is here until it holds)
+// expect: killed, and the outcome says memory
+// gap: the kernel does not charge records of locks to anybody; they go with their process
 // stopped-by: memory_limit
 // flags: --memory 32M --wall-time 9s
 // ends: memory

@@ -30,7 +30,7 @@ pub(crate) const LAYERS: [&str; 17] = [
 ];
 
 /// Keys that a header may have; the first three it must have, each once.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "attack",
     "tries",
     "source",
@@ -41,6 +41,7 @@ const KEYS: [&str; 13] = [
     "without",
     "control",
     "variants",
+    "gap",
     "needs",
     "on",
     "timeout",
@@ -130,6 +131,8 @@ pub(crate) struct Attack {
     pub(crate) on_host: bool,
     /// Seconds after which it counts as hung.
     pub(crate) timeout: u64,
+    /// It gets through, which SECURITY.md says, too; empty when it must not.
+    pub(crate) gap: String,
 }
 
 impl Attack {
@@ -221,6 +224,7 @@ impl Attack {
             control,
             variants,
             needs: words("needs"),
+            gap: field("gap"),
             on_host,
             timeout,
         })

@@ -115,6 +115,8 @@ pub(crate) enum Standing {
     Held,
     /// It got through, or nobody knows, or it cannot fail.
     NotHeld,
+    /// It got through, as its header and SECURITY.md say.
+    KnownGap,
     /// In no variant.
     NotRun,
 }
@@ -162,12 +164,12 @@ impl Report {
 
     /// The closing line.
     pub(crate) fn summary(&self) -> String {
-        format!(
-            "{} attacks, {} held, {} not run",
-            self.rows.len(),
-            self.count(Standing::Held),
-            self.count(Standing::NotRun)
-        )
+        let (held, not_run) = (self.count(Standing::Held), self.count(Standing::NotRun));
+        let gaps = match self.count(Standing::KnownGap) {
+            0 => String::new(),
+            gaps => format!(", {gaps} known gaps"),
+        };
+        format!("{} attacks, {held} held, {not_run} not run{gaps}", self.rows.len())
     }
 
     /// A table for a page.
@@ -187,6 +189,7 @@ impl Report {
             let verdict = match row.result {
                 Standing::Held => format!("{held} of {}", row.runs.len()),
                 Standing::NotHeld => format!("**no**, {held} of {}", row.runs.len()),
+                Standing::KnownGap => format!("**known gap**, {held} of {}", row.runs.len()),
                 Standing::NotRun => "not run".to_owned(),
             };
             let control = match &row.control {
@@ -214,10 +217,15 @@ fn row(attack: &Attack, runs: Vec<Outcome>, control: Option<ControlResult>) -> R
         problems.push(format!("CANNOT FAIL: where nothing stops it, {what}"));
     }
     let tried = runs.iter().any(|run| !matches!(run.verdict, Verdict::NotRun(_)));
-    let result = match (problems.is_empty(), tried) {
-        (false, _) => Standing::NotHeld,
-        (true, true) => Standing::Held,
-        (true, false) => Standing::NotRun,
+    let result = match (problems.is_empty(), tried, attack.gap.is_empty()) {
+        (false, _, true) => Standing::NotHeld,
+        (false, _, false) => Standing::KnownGap,
+        (true, true, true) => Standing::Held,
+        (true, true, false) => {
+            problems.push("HOLDS: the gap that its header names is closed, so the header is wrong".to_owned());
+            Standing::NotHeld
+        }
+        (true, false, _) => Standing::NotRun,
     };
     if result == Standing::NotRun {
         let reason = runs
@@ -251,6 +259,7 @@ impl fmt::Display for Report {
             let verdict = match row.result {
                 Standing::Held => format!("held ({held} of {})", row.runs.len()),
                 Standing::NotHeld => "NOT HELD".to_owned(),
+                Standing::KnownGap => "known gap, see SECURITY.md".to_owned(),
                 Standing::NotRun => "not run".to_owned(),
             };
             let not_shown = matches!(row.control, Some(ControlResult::NotShown(_)));

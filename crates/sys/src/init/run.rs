@@ -36,6 +36,7 @@ impl<S: AsRef<CStr>> Init<'_, S> {
     pub(super) fn run(&mut self, request: &Request, received: call::Received) -> Ended {
         let counters = &self.setup.counters;
         self.used = Used::default();
+        self.replace_lost_spawner();
         self.expect(request);
         if self.before.is_none() {
             self.begin_counting();

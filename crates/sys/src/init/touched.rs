@@ -131,6 +131,18 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         Some(looks)
     }
 
+    /// Before a run in a world that counts as untouched: a signal that an earlier one left for the spawner may have come into effect
+    /// only now. Then the world is not what it was.
+    pub(super) fn replace_lost_spawner(&mut self) {
+        if let Some(first) = self.untouched {
+            self.reap_ended(0);
+            if self.spawner.is_none_or(|spawner| spawner.pid != first.spawner || call::is_stopped(spawner.pid)) {
+                self.kill_everything(0);
+                self.renew();
+            }
+        }
+    }
+
     /// Before a run: what it changes has to differ in time from what was there, or nothing is proven by it.
     pub(super) fn expect_run(&mut self) {
         self.served = true;
