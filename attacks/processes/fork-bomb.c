@@ -1,10 +1,11 @@
 // attack: fork bomb: children that fork as fast as they can
 // tries: every process forks until it is refused, and nobody ends; a page that all share counts how many live at the same time.
 // source: field notes 5b 1; the shell line :(){ :|:& };:
-// expect: no more than the limit of processes live at once, and the run goes on
+// expect: no more than the limit of processes live at once; the run goes on, or ends for want of memory: the kernel gives back what
+//   refused forks took only a little later
 // stopped-by: process_limit
 // flags: --processes 32 --wall-time 3s
-// ends: exit | processes
+// ends: exit | processes | memory
 // without: memory_limit, process_limit, cpu_accounting, resource_limits
 // needs: gcc
 #define _GNU_SOURCE

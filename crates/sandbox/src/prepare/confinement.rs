@@ -47,11 +47,12 @@ pub(super) fn confine_spawner(policy: &Policy, machine: &Machine) -> Result<Vec<
     if machine.privileged {
         let (uid, gid) = (policy.user.uid, policy.user.gid);
         steps.push(Layer::UserNamespace, true, Step::SetIds { uid, gid });
-        // The owner keeps the init from the out-of-memory killer; what it starts must not inherit that.
-        steps.root(Step::SetDumpable(true));
-        let (path, content) = (text("/proc/self/oom_score_adj")?, text("0")?);
-        steps.attempt(Step::WriteFile { path, content });
     }
+    // When memory runs out, programs are killed and not the init, which tells about it; to be killed first takes no privilege. The
+    // owner keeps the init from the killer altogether where it may, and what the init starts must not inherit that.
+    steps.root(Step::SetDumpable(true));
+    let (path, content) = (text("/proc/self/oom_score_adj")?, text("1000")?);
+    steps.attempt(Step::WriteFile { path, content });
     steps.layer(policy, Layer::Privileges, Step::SetDumpable(false));
     steps.push(Layer::PidNamespace, true, Step::DieWithParent);
     steps.layer(policy, Layer::Privileges, Step::ClearCapabilities);

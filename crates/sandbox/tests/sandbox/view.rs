@@ -105,7 +105,7 @@ pub(crate) async fn the_program_sees_only_itself(bench: &Bench) {
         "1 1 0\n"
     );
     assert_eq!(cell.say("umask; ulimit -c; nice; pwd").await, "0022\n0\n0\n/home/student\n");
-    assert_eq!(cell.say("cat /proc/self/oom_score_adj").await, "0\n", "whoever runs out of memory is killed");
+    assert_eq!(cell.say("cat /proc/self/oom_score_adj").await, "1000\n", "whoever runs out of memory is killed");
     cell.close().await;
 }
 
