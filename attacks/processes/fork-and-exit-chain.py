@@ -49,7 +49,10 @@ if CONTROL:
     first = subprocess.Popen(program(CHAIN), env=clean_environment())
     time.sleep(0.4)
     for _ in range(3):
-        for pid in links():
+        listed = links()
+        # What is busy with its list is not yet killing; the chain goes on meanwhile.
+        time.sleep(0.01)
+        for pid in listed:
             try:
                 os.kill(int(pid), signal.SIGKILL)
             except OSError:

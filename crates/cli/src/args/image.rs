@@ -101,7 +101,7 @@ pub(crate) struct ImportArgs {
   belljar image pull registry.example/team/course@sha256:DIGEST course
   belljar image pull --plain-http 127.0.0.1:5000/course")]
 pub(crate) struct PullArgs {
-    /// The image: HOST[:PORT]/REPOSITORY with :TAG or @DIGEST; there is no default registry
+    /// The image: HOST/REPOSITORY or HOST:PORT/REPOSITORY, with :TAG or @DIGEST; there is no default registry
     #[arg(value_name = "REFERENCE")]
     pub(crate) reference: Reference,
 
