@@ -37,6 +37,27 @@ pub struct LayerContents {
     pub opaque: bool,
 }
 
+/// Writes what a call puts out into `sink`, and counts it. The agent has limits of its own; that it keeps them is not taken on trust.
+async fn pour(
+    mut output: Receiver,
+    sink: &mut (impl AsyncWrite + Unpin + ?Sized),
+    max_bytes: u64,
+) -> Result<u64, AgentError> {
+    let mut written = 0;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = output.read(&mut buffer).await.map_err(AgentError::Sink)?;
+        if count == 0 {
+            return Ok(written);
+        }
+        written += count as u64;
+        if written > max_bytes {
+            return Err(AgentError::TooLarge(max_bytes));
+        }
+        sink.write_all(&buffer[..count]).await.map_err(AgentError::Sink)?;
+    }
+}
+
 /// A call that has begun.
 struct Call {
     output: Receiver,
@@ -65,20 +86,8 @@ impl Sandbox {
         max_bytes: u64,
     ) -> Result<u64, AgentError> {
         let inner = self.get_mut();
-        let Call { mut output, report } = inner.call(&Job::Pack { level }, None).await?;
-        let mut written = 0_u64;
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let count = output.read(&mut buffer).await.map_err(AgentError::Sink)?;
-            if count == 0 {
-                break;
-            }
-            written += count as u64;
-            if written > max_bytes {
-                return Err(AgentError::TooLarge(max_bytes));
-            }
-            sink.write_all(&buffer[..count]).await.map_err(AgentError::Sink)?;
-        }
+        let Call { output, report } = inner.call(&Job::Pack { level }, None).await?;
+        let written = pour(output, sink, max_bytes).await?;
         inner.finish(report).await?;
         Ok(written)
     }
@@ -94,18 +103,9 @@ impl Sandbox {
         max_bytes: u64,
     ) -> Result<u64, AgentError> {
         let inner = self.get_mut();
-        let Call { mut output, report } =
+        let Call { output, report } =
             inner.call_within(&Job::Decompress { max_bytes }, Some(input), LAYER_WALL_TIME).await?;
-        let mut written = 0;
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let count = output.read(&mut buffer).await.map_err(AgentError::Sink)?;
-            if count == 0 {
-                break;
-            }
-            written += count as u64;
-            sink.write_all(&buffer[..count]).await.map_err(AgentError::Sink)?;
-        }
+        let written = pour(output, sink, max_bytes).await?;
         inner.finish(report).await?;
         Ok(written)
     }

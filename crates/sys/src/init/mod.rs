@@ -16,7 +16,7 @@ use crate::call::{self, Endpoint, Fd};
 use crate::plan::{self, Entry, Failure, Missing, Slot, Slots};
 use crate::process::{Memory, Newborn, Note, Side, SingleThreaded, fork_with};
 use crate::seccomp::Instruction;
-use crate::wire::{MAX_PACKET, Reply, Request, RequestKind};
+use crate::wire::{MAX_PACKET, REQUEST_BYTES, Reply, Request, RequestKind};
 
 pub use counters::{Counter, Counters};
 pub use zygote::{Warm, ZYGOTE_SOCKET};
@@ -282,6 +282,19 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         };
         let request = Request::decode(self.packet.bytes().get(..received.length)?).ok()?;
         Some((request, received))
+    }
+
+    /// A request that comes while another is carried out, and has no strings. It must not take the place of that one, which may have
+    /// to be handed out a second time.
+    fn receive_meanwhile(&self) -> Option<Request> {
+        let mut packet = [0; REQUEST_BYTES];
+        let received = loop {
+            match call::receive(self.socket, &mut packet, 0) {
+                Err(Errno(libc::EINTR)) => {}
+                other => break other.ok()?,
+            }
+        };
+        Request::decode(packet.get(..received.length)?).ok()
     }
 
     fn answer(&self, reply: Reply) {

@@ -84,6 +84,8 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             }
         }
         streams.into_iter().for_each(call::close);
+        // What is forked next, perhaps for somebody else, has a copy of this memory.
+        self.packet.bytes()[..received.length].fill(0);
         let (cause, status, failed) = self.conclude(end, course.deadline);
         let wall_ns = call::monotonic_ns().saturating_sub(started);
         let after = Readings::take(self);
@@ -211,9 +213,9 @@ impl<S: AsRef<CStr>> Init<'_, S> {
             });
         }
         if ready & 1 != 0 {
-            match self.receive() {
-                Some((Request { kind: RequestKind::Signal, signal, .. }, _)) => self.signal(signal, course.birth),
-                Some((Request { kind: RequestKind::Kill, .. }, _)) => return Event::Kill(Cause::Cancelled),
+            match self.receive_meanwhile() {
+                Some(Request { kind: RequestKind::Signal, signal, .. }) => self.signal(signal, course.birth),
+                Some(Request { kind: RequestKind::Kill, .. }) => return Event::Kill(Cause::Cancelled),
                 // Gone, or not in step with us: ending this process ends the sandbox.
                 _ => call::exit(0),
             }
@@ -226,7 +228,11 @@ impl<S: AsRef<CStr>> Init<'_, S> {
         const STEP_NS: u64 = 200_000;
         let mut program = self.newborn.pid();
         while program == 0 && call::monotonic_ns() < birth {
-            let _ = call::poll([self.spawner.map_or(-1, |spawner| spawner.socket)], Some(STEP_NS));
+            let spawner = self.spawner.map_or(-1, |spawner| spawner.socket);
+            // It has failed, or is gone.
+            if !matches!(call::poll([spawner], Some(STEP_NS)), Ok(0) | Err(Errno(libc::EINTR))) {
+                return;
+            }
             program = self.newborn.pid();
         }
         if program > 0 {
