@@ -1,0 +1,217 @@
+//! What a worker is told: vxsandbox's own files and variables, or belljar's.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::protocol::Fields;
+
+/// Whose behaviour, where belljar's differs from vxsandbox's on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// What is unknown is answered with a failure, quotas are exact, reasons are worded for people.
+    #[default]
+    Belljar,
+    /// vxsandbox to the letter, its faults included: what is unknown kills the app, reasons are worded by Python.
+    Strict,
+}
+
+/// One app, complete and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct App {
+    /// Its name in logs and metrics: `worker_name`, else `transport_name`.
+    pub name: String,
+    /// Prefix of its three queues, lower case.
+    pub transport_name: String,
+    /// Turns heartbeats on.
+    pub worker_name: Option<String>,
+    /// Unsettled messages per queue; also how many are worked on at once. 20 by default.
+    pub prefetch: u16,
+    /// Whose keys; taken from the message's `sandbox_id` when absent.
+    pub sandbox_id: Option<String>,
+    /// What is run.
+    pub program: Program,
+    /// Working directory of the process; the configuration file's when absent.
+    pub path: Option<PathBuf>,
+    /// The whole environment of the process.
+    pub env: BTreeMap<String, String>,
+    /// For one message. 60 s by default.
+    pub timeout: Duration,
+    /// Bytes of standard output and standard error together, for one message. 1 MiB by default.
+    pub recv_limit: u64,
+    /// Resource limits of the process by their kernel names; `-1` is "no limit of ours".
+    pub rlimits: BTreeMap<String, (i64, i64)>,
+    /// The resource that hears what is said about the app.
+    pub logging_resource: Option<String>,
+    /// Messages that a process serves before it ends. 1 by default.
+    pub messages_per_process: u32,
+    /// Its resources by name.
+    pub resources: BTreeMap<String, ResourceConfig>,
+    /// Fields merged into messages sent to an endpoint.
+    pub send_to: BTreeMap<String, Fields>,
+    /// Whether Vumi's logging middleware was asked for, and its level.
+    pub log_messages: Option<String>,
+    /// Whose behaviour.
+    pub profile: Profile,
+    /// Where messages go that nobody can handle; `<transport_name>.dead` when absent.
+    pub dead_letter_queue: Option<String>,
+}
+
+/// What an app is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Program {
+    /// Any executable that speaks the protocol.
+    Executable {
+        /// Its path.
+        executable: PathBuf,
+        /// Its arguments, without its own name.
+        args: Vec<String>,
+    },
+    /// JavaScript.
+    JavaScript {
+        /// The app.
+        source: Source,
+        /// An expression that is evaluated outside of the app's world and whose members become the app's globals.
+        app_context: Option<String>,
+        /// What runs it.
+        engine: JavaScriptEngine,
+        /// Directories in which `require` looks for modules, in this order.
+        node_modules: Vec<PathBuf>,
+    },
+}
+
+/// Where an app's text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// In the configuration.
+    Inline(String),
+    /// In a file, read anew when it changes.
+    File(PathBuf),
+}
+
+/// What runs JavaScript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JavaScriptEngine {
+    /// In us, forked for each message.
+    QuickJs,
+    /// Node, started ahead for each message.
+    Node {
+        /// Its path.
+        executable: PathBuf,
+        /// Instead of our own runner: a script of the operator's, with its arguments.
+        args: Vec<String>,
+    },
+}
+
+/// A resource and its options, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResourceConfig {
+    /// `js.done`.
+    Js,
+    /// Keys and values.
+    Kv {
+        /// Where they are.
+        store: KvStore,
+        /// Keys of one tenant, at most.
+        hard: i64,
+        /// Keys of one tenant above which there is a warning.
+        soft: i64,
+    },
+    /// HTTP requests.
+    Http {
+        /// For the whole exchange.
+        timeout: Duration,
+        /// Bytes of a body, at most.
+        data_limit: u64,
+        /// Hosts and networks that may be reached although they are private: entries as of `--allow`.
+        allow_private: Vec<String>,
+    },
+    /// Lines of the log.
+    Log,
+    /// Messages to users.
+    Outbound {
+        /// Keys of `helper_metadata` that an app may set.
+        allowed_helper_metadata: Vec<String>,
+        /// Endpoints that it may send to, besides `default`.
+        endpoints: Vec<String>,
+    },
+    /// Numbers to count.
+    Metrics {
+        /// First part of their names.
+        prefix: String,
+    },
+    /// Files as configuration.
+    Config {
+        /// Files by key.
+        keys: BTreeMap<String, PathBuf>,
+    },
+}
+
+/// Where keys and values are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KvStore {
+    /// In Redis, as vxsandbox has them.
+    Redis {
+        /// Host name.
+        host: String,
+        /// Port, 6379 by default.
+        port: u16,
+        /// Number of the database.
+        db: i64,
+        /// Password. Not shown.
+        password: Option<Secret>,
+        /// Put before each key.
+        key_prefix: Option<String>,
+        /// Put after the prefix, `:` by default.
+        key_separator: String,
+    },
+    /// In a SQLite file of our own.
+    Embedded {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// A text that is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Of a text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for where it is needed.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
+/// Where the message broker is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broker {
+    /// Host name, 127.0.0.1 by default.
+    pub host: String,
+    /// Port, 5672 by default.
+    pub port: u16,
+    /// User, `vumi` by default.
+    pub username: String,
+    /// Password, `vumi` by default.
+    pub password: Secret,
+    /// Virtual host, `/develop` by default.
+    pub vhost: String,
+}
+
+/// Keys that are not known, with their values: kept for warnings.
+pub type Unknown = BTreeMap<String, Value>;
