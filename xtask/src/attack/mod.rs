@@ -124,16 +124,16 @@ pub(crate) fn attack(arguments: &AttackArguments) -> Result<bool> {
 }
 
 /// Runs all attacks on a program, prints the table, and counts: what is held has passed, and each change that cannot be explained
-/// is a failure of its own.
+/// is a failure of its own. What failed comes a line each.
 ///
 /// # Errors
 ///
 /// They cannot be run.
-pub(crate) fn all(binary: PathBuf) -> Result<Summary> {
+pub(crate) fn all(binary: PathBuf) -> Result<(Summary, Vec<String>)> {
     let arguments = AttackArguments { jobs: JOBS, binary: Some(binary), ..AttackArguments::default() };
     let report = carry_out(&arguments, &header::collect(&root().join("attacks"))?)?;
     print!("{report}");
-    Ok(report.counts())
+    Ok((report.counts(), report.failures()))
 }
 
 fn carry_out(arguments: &AttackArguments, attacks: &[Attack]) -> Result<Report> {

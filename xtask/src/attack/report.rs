@@ -162,6 +162,15 @@ impl Report {
         Summary { passed: count(Standing::Held), failed, skipped: 0 }
     }
 
+    /// Everything that [`Report::counts`] counts as failed, a line each.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let wrong = |row: &&Row| matches!(row.result, Standing::NotHeld | Standing::NotRun);
+        let rows = self.rows.iter().filter(wrong).map(|row| format!("{}: {}", row.attack, row.problems.join(", ")));
+        let unexplained =
+            self.disturbances.iter().map(|what| format!("changed once, and not again when run alone: {what}"));
+        rows.chain(unexplained).collect()
+    }
+
     /// The closing line.
     pub(crate) fn summary(&self) -> String {
         let (held, not_run) = (self.count(Standing::Held), self.count(Standing::NotRun));
@@ -338,7 +347,9 @@ mod tests {
         assert!(some.good(false) && !some.good(true));
         assert_eq!(some.counts(), Summary { passed: 1, failed: 1, skipped: 0 });
         assert!(some.to_string().contains("gcc is not installed"));
+        assert_eq!(some.failures(), ["a/y: gcc is not installed"]);
         let broken = report(vec![("a/x", Verdict::Broke("through".to_owned()), &[])], &[]);
+        assert_eq!(broken.failures(), ["a/x: standard: BROKE: through"]);
         assert_eq!(broken.summary(), "1 attacks, 0 held, 0 not run");
         assert!(!broken.good(false));
         assert!(broken.to_string().ends_with("\n1 attacks, 0 held, 0 not run\n"), "{broken}");

@@ -26,6 +26,10 @@ const BATCH: usize = 16;
 const SERVERS: usize = 8;
 /// Sandboxes of a server that sandboxed attacks go through: one for each of them, one for the neighbour.
 const POOL: usize = 4;
+/// Times that an attack must hold, alone, when it was not sure whether it did: a busy machine can keep a program from its end.
+const AGAIN: usize = 2;
+/// Times that a control may fail to get through: some are races.
+const RACES: usize = 3;
 /// Time of a sandboxed program that names none.
 const WALL_TIME: &str = "10s";
 
@@ -242,22 +246,41 @@ impl Runner<'_> {
     /// Runs a batch, and says what it changed. What changed something is run again alone, to find out which it was.
     fn batch(&mut self, jobs: &[Job<'_>], findings: &mut Findings) -> Result<()> {
         let (outcomes, changes) = self.observed(jobs)?;
-        if changes.is_empty() || jobs.len() == 1 {
-            findings.outcomes.extend(outcomes.into_iter().map(|outcome| outcome.with_changes(&changes)));
+        if changes.is_empty() {
+            let unclear = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Unclear(_));
+            let (again, sure): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(unclear);
+            findings.outcomes.extend(sure);
+            let is_of =
+                |outcome: &Outcome, job: &Job<'_>| outcome.attack == job.attack.name && outcome.variant == job.variant;
+            for job in jobs.iter().filter(|job| again.iter().any(|outcome| is_of(outcome, job))) {
+                findings.outcomes.extend(self.alone(*job, AGAIN)?);
+            }
             return Ok(());
         }
         eprintln!("looking for who changed something: {}", changes.join("; "));
         let mut found = false;
         for job in jobs {
-            let (outcomes, changes) = self.observed(&[*job])?;
-            found |= !changes.is_empty();
-            findings.outcomes.extend(outcomes.into_iter().map(|outcome| outcome.with_changes(&changes)));
+            let outcomes = self.alone(*job, 1)?;
+            found |= outcomes.iter().any(|outcome| !outcome.changes.is_empty());
+            findings.outcomes.extend(outcomes);
         }
         if !found {
             let names: Vec<_> = jobs.iter().map(|job| format!("{} ({})", job.attack.name, job.variant)).collect();
             findings.disturbances.push(format!("{} — during: {}", changes.join("; "), names.join(", ")));
         }
         Ok(())
+    }
+
+    /// Runs one job by itself, several times; tells of the first time that something is wrong, or else of the last.
+    fn alone(&mut self, job: Job<'_>, times: usize) -> Result<Vec<Outcome>> {
+        for left in (0..times).rev() {
+            let (outcomes, changes) = self.observed(&[job])?;
+            let held = changes.is_empty() && outcomes.iter().all(|outcome| outcome.verdict.held());
+            if !held || left == 0 {
+                return Ok(outcomes.into_iter().map(|outcome| outcome.with_changes(&changes)).collect());
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Runs jobs between two looks at the machine.
@@ -441,7 +464,9 @@ impl Runner<'_> {
             for _ in 0..self.orders.options.jobs {
                 scope.spawn(|| {
                     while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let result = self.control(attack);
+                        let mut tries = (1..RACES).map(|_| self.control(attack));
+                        let result = tries.find(|result| !matches!(result, ControlResult::CannotFail(_)));
+                        let result = result.unwrap_or_else(|| self.control(attack));
                         if self.orders.options.progress || matches!(result, ControlResult::CannotFail(_)) {
                             eprintln!("control of {}: {result}", attack.name);
                         }
