@@ -1,10 +1,9 @@
 //! What a worker is told: vxsandbox's own files and variables, or belljar's.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use crate::protocol::Fields;
 
@@ -16,6 +15,45 @@ pub enum Profile {
     Belljar,
     /// vxsandbox to the letter, its faults included: what is unknown kills the app, reasons are worded by Python.
     Strict,
+}
+
+/// Everything that one `belljar worker` does, complete and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Worker {
+    /// Where messages come from and go to.
+    pub broker: Broker,
+    /// Its apps, in the order of their names, which differ.
+    pub apps: Vec<App>,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served. None by default.
+    pub operations: Option<SocketAddr>,
+    /// Directory of what is kept without a database server: the embedded key-value store.
+    pub data_dir: PathBuf,
+    /// The part of heartbeats that says which collection of workers this one belongs to. `global` by default.
+    pub system_id: String,
+    /// How long messages that are being worked on may take when the worker is told to end. 30 s by default, what Kubernetes
+    /// gives.
+    pub drain_timeout: Duration,
+    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`. `info` by default.
+    pub log_filter: String,
+    /// Whether log lines are JSON. False by default.
+    pub log_json: bool,
+}
+
+impl Worker {
+    /// With these apps and all defaults. Nothing is read from anywhere.
+    #[must_use]
+    pub fn new(apps: Vec<App>, data_dir: PathBuf) -> Self {
+        Self {
+            broker: Broker::default(),
+            apps,
+            operations: None,
+            data_dir,
+            system_id: "global".to_owned(),
+            drain_timeout: Duration::from_secs(30),
+            log_filter: "info".to_owned(),
+            log_json: false,
+        }
+    }
 }
 
 /// One app, complete and checked.
@@ -41,12 +79,19 @@ pub struct App {
     pub timeout: Duration,
     /// Bytes of standard output and standard error together, for one message. 1 MiB by default.
     pub recv_limit: u64,
-    /// Resource limits of the process by their kernel names; `-1` is "no limit of ours".
+    /// Resource limits of the process by their kernel names, soft and hard, as the configuration has them; `-1` is "no limit of
+    /// ours". What is not here is up to the engine.
     pub rlimits: BTreeMap<String, (i64, i64)>,
     /// The resource that hears what is said about the app.
     pub logging_resource: Option<String>,
     /// Messages that a process serves before it ends. 1 by default.
     pub messages_per_process: u32,
+    /// Node processes that are started ahead of need. 2 by default; 0 starts each when its message is there.
+    pub prestart: u16,
+    /// Bytes of memory of a sandbox of this app, with all processes in it: the limit of its control group. 512 MiB by default.
+    pub memory: u64,
+    /// Bytes of heap that one message may use in QuickJS. 64 MiB by default.
+    pub quickjs_memory: u64,
     /// Its resources by name.
     pub resources: BTreeMap<String, ResourceConfig>,
     /// Fields merged into messages sent to an endpoint.
@@ -57,6 +102,37 @@ pub struct App {
     pub profile: Profile,
     /// Where messages go that nobody can handle; `<transport_name>.dead` when absent.
     pub dead_letter_queue: Option<String>,
+}
+
+impl App {
+    /// An app with all defaults and no resources, named after its transport.
+    #[must_use]
+    pub fn new(transport_name: impl Into<String>, program: Program) -> Self {
+        let transport_name = transport_name.into();
+        Self {
+            name: transport_name.clone(),
+            transport_name,
+            worker_name: None,
+            prefetch: 20,
+            sandbox_id: None,
+            program,
+            path: None,
+            env: BTreeMap::new(),
+            timeout: Duration::from_secs(60),
+            recv_limit: 1 << 20,
+            rlimits: BTreeMap::new(),
+            logging_resource: None,
+            messages_per_process: 1,
+            prestart: 2,
+            memory: 512 << 20,
+            quickjs_memory: 64 << 20,
+            resources: BTreeMap::new(),
+            send_to: BTreeMap::new(),
+            log_messages: None,
+            profile: Profile::default(),
+            dead_letter_queue: None,
+        }
+    }
 }
 
 /// What an app is.
@@ -94,6 +170,11 @@ pub enum Source {
 /// What runs JavaScript.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JavaScriptEngine {
+    /// QuickJS if the app loads there, else Node; the worker says at its start which. The default.
+    Auto {
+        /// Node, if there is one.
+        node: Option<PathBuf>,
+    },
     /// In us, forked for each message.
     QuickJs,
     /// Node, started ahead for each message.
@@ -114,16 +195,16 @@ pub enum ResourceConfig {
     Kv {
         /// Where they are.
         store: KvStore,
-        /// Keys of one tenant, at most.
+        /// Keys of one tenant, at most. 100 by default.
         hard: i64,
-        /// Keys of one tenant above which there is a warning.
+        /// Keys of one tenant above which there is a warning. Four fifths of `hard` by default.
         soft: i64,
     },
     /// HTTP requests.
     Http {
-        /// For the whole exchange.
+        /// For the whole exchange. 30 s by default.
         timeout: Duration,
-        /// Bytes of a body, at most.
+        /// Bytes of a body, at most. 128 KiB by default.
         data_limit: u64,
         /// Hosts and networks that may be reached although they are private: entries as of `--allow`.
         allow_private: Vec<String>,
@@ -213,5 +294,15 @@ pub struct Broker {
     pub vhost: String,
 }
 
-/// Keys that are not known, with their values: kept for warnings.
-pub type Unknown = BTreeMap<String, Value>;
+impl Default for Broker {
+    /// What Vumi's workers assume when nobody tells them.
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 5672,
+            username: "vumi".to_owned(),
+            password: Secret::new("vumi".to_owned()),
+            vhost: "/develop".to_owned(),
+        }
+    }
+}
