@@ -1,15 +1,31 @@
 //! What travels on the bus: user messages and events, as Vumi writes them.
+//!
+//! What comes is checked ([`Message::parse`]) before an app sees it. The check is as strict as the table of fields in Vumi's own
+//! classes says: required fields are there (a null counts), values are of their types, events carry what their kind needs. What is
+//! not in the table is kept and passed on. What goes is made by [`Message::reply`] and [`Message::send`].
 
-use jiff::Timestamp;
+mod check;
+mod compose;
+mod date;
+#[cfg(test)]
+mod tests;
+
 use serde_json::Value;
 
-use crate::protocol::Fields;
+pub use compose::{Reply, Send};
+pub use date::timestamp;
+
+use crate::protocol::{self, Fields};
 
 /// The only version of messages there ever was.
 pub const VERSION: &str = "20110921";
 
 /// The endpoint of messages that name none.
 pub const DEFAULT_ENDPOINT: &str = "default";
+
+/// Bytes of a body that comes from the bus, at most. A message is a few hundred bytes, some kilobytes with rich metadata; RabbitMQ
+/// itself would take 128 MiB.
+pub const MAX_BODY: usize = 1 << 20;
 
 /// A message or an event that was checked, with all of its members, unknown ones included.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +46,10 @@ pub enum Kind {
 /// Why a body is no message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// Not JSON.
+    /// More bytes than [`MAX_BODY`].
+    #[error("the body has {0} bytes; at most {MAX_BODY} are read")]
+    TooLarge(usize),
+    /// Not JSON, or nested deeper than [`protocol::MAX_DEPTH`].
     #[error("the body is not JSON: {0}")]
     Json(String),
     /// JSON, but no object.
@@ -52,11 +71,32 @@ pub enum Invalid {
 impl Message {
     /// Reads a body as it came from the bus, and checks the fields of its kind.
     ///
+    /// `timestamp` is written as Vumi writes it; no other text is taken for a date, whatever it looks like. Half of a surrogate pair
+    /// becomes U+FFFD.
+    ///
     /// # Errors
     /// [`Invalid`] names the first field that is wrong.
     pub fn parse(kind: Kind, body: &[u8]) -> Result<Self, Invalid> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| Invalid::Json(error.to_string()))?;
+        if body.len() > MAX_BODY {
+            return Err(Invalid::TooLarge(body.len()));
+        }
+        let value = protocol::read_json(body).map_err(|error| Invalid::Json(error.to_string()))?;
         let Value::Object(fields) = value else { return Err(Invalid::NoObject) };
+        Self::from_fields(kind, fields)
+    }
+
+    /// Checks fields, and fills in what old senders leave out: `helper_metadata` of both kinds, `group` and `provider` of messages.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the first field that is wrong.
+    pub fn from_fields(kind: Kind, mut fields: Fields) -> Result<Self, Invalid> {
+        check::fill_in(kind, &mut fields);
+        check::check(kind, &fields)?;
+        if let Some(Value::String(text)) = fields.get_mut("timestamp")
+            && let Some(normal) = date::normalized(text)
+        {
+            *text = normal;
+        }
         Ok(Self { kind, fields })
     }
 
@@ -66,7 +106,7 @@ impl Message {
         self.kind
     }
 
-    /// All members, as they came.
+    /// All members: as they came, the timestamp in Vumi's form.
     #[must_use]
     pub const fn fields(&self) -> &Fields {
         &self.fields
@@ -88,12 +128,6 @@ impl Message {
     /// The body to publish.
     #[must_use]
     pub fn to_body(&self) -> Vec<u8> {
-        crate::protocol::to_ascii(&Value::Object(self.fields.clone())).into_bytes()
+        protocol::object_to_ascii(&self.fields).into_bytes()
     }
-}
-
-/// A moment as messages have it: `YYYY-MM-DD HH:MM:SS.ffffff`, UTC.
-#[must_use]
-pub fn timestamp(moment: Timestamp) -> String {
-    moment.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }

@@ -1,6 +1,12 @@
 //! The process protocol of vxsandbox: one JSON object a line, in both directions.
 
+mod json;
+#[cfg(test)]
+pub(crate) mod tests;
+
 use serde_json::{Map, Value};
+
+pub use json::{MAX_DEPTH, object_to_ascii, read_json, to_ascii};
 
 /// The name that a line gets which cannot be read as a command (vxsandbox gives it, too; it is in the logs of its users).
 pub const UNKNOWN: &str = "unknown";
@@ -66,6 +72,13 @@ impl Answer {
     }
 }
 
+impl Default for Command {
+    /// What a line becomes that cannot be read: the name [`UNKNOWN`], a fresh number.
+    fn default() -> Self {
+        Self::new(UNKNOWN, Fields::new())
+    }
+}
+
 impl Command {
     /// A command of ours, with a fresh number.
     pub fn new(cmd: impl Into<String>, fields: Fields) -> Self {
@@ -73,12 +86,13 @@ impl Command {
         Self { cmd: cmd.into(), cmd_id, reply: false, fields }
     }
 
-    /// Reads a line, without its line feed.
+    /// Reads a line, without its line feed. Half of a surrogate pair, as `JSON.stringify` writes it of a text that was cut in the
+    /// middle of a character, becomes U+FFFD. No text is taken for a date.
     ///
     /// # Errors
     /// [`Malformed`] says why it is no command.
     pub fn parse(line: &[u8]) -> Result<Self, Malformed> {
-        let value: Value = serde_json::from_slice(line).map_err(|error| Malformed::Json(error.to_string()))?;
+        let value = read_json(line).map_err(|error| Malformed::Json(error.to_string()))?;
         let Value::Object(mut fields) = value else { return Err(Malformed::NoObject) };
         let Some(Value::String(cmd)) = fields.remove("cmd") else { return Err(Malformed::Field("cmd")) };
         let cmd_id = fields.remove("cmd_id").ok_or(Malformed::Field("cmd_id"))?;
@@ -115,70 +129,8 @@ impl Command {
         object.insert("cmd".to_owned(), self.cmd.clone().into());
         object.insert("cmd_id".to_owned(), self.cmd_id.clone());
         object.insert("reply".to_owned(), self.reply.into());
-        let mut line = to_ascii(&Value::Object(object)).into_bytes();
+        let mut line = object_to_ascii(&object).into_bytes();
         line.push(b'\n');
         line
     }
-}
-
-/// JSON as Python's `json.dumps` writes it: `", "` and `": "` between, everything but ASCII escaped, in pairs of surrogates where
-/// needed. Lines to processes, messages on the bus and values in Redis all have this form.
-#[must_use]
-pub fn to_ascii(value: &Value) -> String {
-    let mut text = String::new();
-    write_ascii(value, &mut text);
-    text
-}
-
-fn write_ascii(value: &Value, text: &mut String) {
-    match value {
-        Value::Null => text.push_str("null"),
-        Value::Bool(true) => text.push_str("true"),
-        Value::Bool(false) => text.push_str("false"),
-        Value::Number(number) => text.push_str(&number.to_string()),
-        Value::String(string) => write_string(string, text),
-        Value::Array(items) => {
-            text.push('[');
-            for (index, item) in items.iter().enumerate() {
-                text.push_str(if index == 0 { "" } else { ", " });
-                write_ascii(item, text);
-            }
-            text.push(']');
-        }
-        Value::Object(members) => {
-            text.push('{');
-            for (index, (name, member)) in members.iter().enumerate() {
-                text.push_str(if index == 0 { "" } else { ", " });
-                write_string(name, text);
-                text.push_str(": ");
-                write_ascii(member, text);
-            }
-            text.push('}');
-        }
-    }
-}
-
-fn write_string(string: &str, text: &mut String) {
-    use std::fmt::Write as _;
-
-    text.push('"');
-    for sign in string.chars() {
-        match sign {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            '\u{8}' => text.push_str("\\b"),
-            '\u{c}' => text.push_str("\\f"),
-            ' '..='~' => text.push(sign),
-            _ => {
-                for unit in sign.encode_utf16(&mut [0; 2]) {
-                    // Writing into a string does not fail.
-                    let _ = write!(text, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    text.push('"');
 }
