@@ -102,7 +102,8 @@ pub enum BusError {
 /// `consume` and `publish` hold across reconnections: a consumer goes on by itself, and a message is published again until it is
 /// confirmed, or the deadline of the bus has passed.
 pub trait Bus: Send + Sync + fmt::Debug {
-    /// Messages of one queue. At most `prefetch` are unsettled at any moment. Declares and binds what is needed.
+    /// Messages of one queue. At most `prefetch` are unsettled at any moment. Declares and binds what is needed. A receiver that is
+    /// dropped ends the consumer: what was delivered and is not settled can be settled still, or comes again when it is dropped.
     fn consume(
         &self,
         transport_name: &str,
@@ -113,6 +114,10 @@ pub trait Bus: Send + Sync + fmt::Debug {
     fn publish(&self, destination: Destination, body: Vec<u8>) -> Boxed<'static, Result<(), BusError>>;
     /// Whether there is a connection now, for readiness; else what is wrong.
     fn state(&self) -> Result<(), String>;
+    /// How many messages wait in a queue, not counting those that were delivered; `None` where that is not known at once.
+    fn depth(&self, _transport_name: &str, _queue: Queue) -> Boxed<'_, Option<u64>> {
+        Box::pin(std::future::ready(None))
+    }
     /// Stops consuming, so that what has come can be finished.
     fn pause(&self) -> Boxed<'_, ()>;
 }
