@@ -56,6 +56,7 @@ mod tests {
             "",
             "run",
             "serve",
+            "worker",
             "image",
             "image import",
             "image pull",

@@ -11,6 +11,7 @@ mod image;
 mod reference;
 mod run;
 mod serve;
+mod worker;
 
 use std::env;
 use std::process;
@@ -45,6 +46,7 @@ fn perform(action: Action) -> Result<ExitCode, Failure> {
         Action::Run(args) => run::run(*args),
         Action::Doctor(args) => doctor::examine(&args),
         Action::Serve(args) => serve::serve(&args),
+        Action::Worker(args) => worker::work(&args),
         Action::Image(args) => image::manage(&args.action),
     }
 }

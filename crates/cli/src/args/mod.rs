@@ -5,6 +5,7 @@ mod image;
 mod run;
 mod serve;
 mod values;
+mod worker;
 
 use std::env;
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ pub(crate) use image::{
 pub(crate) use run::{RunArgs, TerminalChoice};
 pub(crate) use serve::{ServeArgs, Sources};
 pub(crate) use values::{Directory, InputSource, NetworkChoice, Variable};
+pub(crate) use worker::WorkerArgs;
 
 /// Put anything you do not trust under glass
 ///
@@ -38,6 +40,7 @@ pub(crate) struct Cli {
 pub(crate) enum Action {
     Run(Box<RunArgs>),
     Serve(ServeArgs),
+    Worker(Box<WorkerArgs>),
     Image(ImageArgs),
     Doctor(DoctorArgs),
     Config(ConfigArgs),

@@ -22,9 +22,10 @@ const PREFIX: &str = "BELLJAR_";
 /// A shorter name for a variable that is set often.
 const ALIASES: [(&str, &str); 1] = [("BELLJAR_LOG", "log.filter")];
 
-/// Variables of ours that set nothing: the name of the file, logins at registries, and what is for tests and between our own
-/// processes.
-const NO_SETTINGS: [&str; 4] = ["BELLJAR_CONFIG", "BELLJAR_REGISTRY_", "BELLJAR_TEST_", "BELLJAR_INTERNAL_"];
+/// Variables of ours that set nothing here: the name of the file, logins at registries, what is for tests and between our own
+/// processes, and the settings of `belljar worker`.
+const NO_SETTINGS: [&str; 5] =
+    ["BELLJAR_CONFIG", "BELLJAR_REGISTRY_", "BELLJAR_TEST_", "BELLJAR_INTERNAL_", "BELLJAR_WORKER_"];
 
 /// What Kubernetes and Docker put into the environment of everything next to a service called `belljar`.
 const OF_ORCHESTRATORS: [&str; 3] = ["BELLJAR_SERVICE_", "BELLJAR_PORT", "BELLJAR_ENV_"];

@@ -1,11 +1,20 @@
 //! What a worker is told: vxsandbox's own files and variables, or belljar's.
 
+mod example;
+mod load;
+pub mod node;
+mod problem;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::protocol::Fields;
+
+pub use example::{EXAMPLE_APP, example};
+pub use load::{Loaded, Sources, load};
+pub use problem::{Place, Problem, Problems, Writing};
 
 /// Whose behaviour, where belljar's differs from vxsandbox's on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
