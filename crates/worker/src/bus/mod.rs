@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::config::App;
+
 /// Which of an app's two queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Queue {
@@ -27,6 +29,36 @@ pub enum Destination {
     Metrics,
     /// The exchange of heartbeats.
     Heartbeat,
+}
+
+/// What a consumer wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The app's name: dead letters tell it.
+    pub app: String,
+    /// The app's transport.
+    pub transport_name: String,
+    /// Which of its queues.
+    pub queue: Queue,
+    /// Deliveries that may be unsettled at any moment; at least 1.
+    pub prefetch: u16,
+    /// Where dead letters go.
+    pub dead_letter_queue: String,
+}
+
+impl Subscription {
+    /// An app's subscription to one of its queues.
+    #[must_use]
+    pub fn of(app: &App, queue: Queue) -> Self {
+        let dead_letter_queue = app.dead_letter_queue.clone();
+        Self {
+            app: app.name.clone(),
+            transport_name: app.transport_name.clone(),
+            queue,
+            prefetch: app.prefetch,
+            dead_letter_queue: dead_letter_queue.unwrap_or_else(|| format!("{}.dead", app.transport_name)),
+        }
+    }
 }
 
 /// A message that has come and is not settled. Dropped without being settled, it comes again.
@@ -104,12 +136,7 @@ pub enum BusError {
 pub trait Bus: Send + Sync + fmt::Debug {
     /// Messages of one queue. At most `prefetch` are unsettled at any moment. Declares and binds what is needed. A receiver that is
     /// dropped ends the consumer: what was delivered and is not settled can be settled still, or comes again when it is dropped.
-    fn consume(
-        &self,
-        transport_name: &str,
-        queue: Queue,
-        prefetch: u16,
-    ) -> Boxed<'_, Result<mpsc::Receiver<Delivery>, BusError>>;
+    fn consume(&self, subscription: Subscription) -> Boxed<'_, Result<mpsc::Receiver<Delivery>, BusError>>;
     /// Publishes; the future ends when the broker has confirmed. Publications are in the order of the calls, not of the polls.
     fn publish(&self, destination: Destination, body: Vec<u8>) -> Boxed<'static, Result<(), BusError>>;
     /// Whether there is a connection now, for readiness; else what is wrong.
