@@ -13,3 +13,4 @@ pub mod message;
 pub mod protocol;
 pub mod resource;
 pub mod run;
+pub mod service;
