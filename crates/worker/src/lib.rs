@@ -11,6 +11,7 @@ pub mod config;
 pub mod engine;
 pub mod message;
 pub mod protocol;
+pub mod python;
 pub mod resource;
 pub mod run;
 pub mod service;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use belljar_sandbox::Usage;
+
 use crate::bus::Boxed;
 
 /// Something that makes processes for one app, ahead of need where it can.
@@ -19,6 +21,10 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Whether [`Process`]es want `initialize` before their first message: those of QuickJS have been initialized before they came
     /// to be.
     fn wants_initialize(&self) -> bool;
+    /// Whether a process may be given another message after one (`messages_per_process`). It then gets `initialize` again before.
+    fn serves_again(&self) -> bool {
+        false
+    }
 }
 
 /// A process inside a sandbox. Dropped, it is killed.
@@ -45,6 +51,10 @@ pub trait Control: Send {
     fn kill(&mut self);
     /// Waits until it has ended, and says how. Must be cancel-safe: it may be polled, dropped and called again.
     fn ended(&mut self) -> Boxed<'_, Ending>;
+    /// What it used in its whole life; known once it has ended, if at all.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
 }
 
 /// How a process ended.

@@ -1,13 +1,31 @@
 //! One message's way through an app.
 
+mod drive;
+mod kept;
+mod lines;
+mod report;
+mod runner;
+mod script;
+mod unknown;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bus::{BusError, Destination, SharedBus};
 use crate::config::Profile;
 use crate::message::Message;
 use crate::resource::Log;
+
+pub use drive::{EXIT_GRACE, KILL_GRACE, MAX_IN_FLIGHT, MAX_STDERR_BYTES, MAX_WAITING_INPUT, REQUESTS_GRACE};
+pub use kept::{KEPT_FOR, MAX_KEPT};
+pub use lines::MAX_LINE_BYTES;
+pub use report::{Outcome, RunReport, STDERR_TAIL_BYTES};
+pub use runner::Runner;
+pub use script::{MAX_SCRIPT_BYTES, Script, Text};
+
+use runner::Setting;
 
 /// Who a run is for and what it may do: fixed when it begins, never taken from a process.
 ///
@@ -25,6 +43,7 @@ pub struct RunContext {
     pub log: Log,
     bus: SharedBus,
     unconfirmed: Mutex<Vec<crate::bus::Boxed<'static, Result<(), BusError>>>>,
+    published: AtomicU64,
 }
 
 impl fmt::Debug for RunContext {
@@ -40,13 +59,31 @@ impl RunContext {
         let id = message.text("message_id").filter(|_| message.kind() == crate::message::Kind::UserMessage);
         let originals = id.map(|id| (id.to_owned(), message.clone())).into_iter().collect();
         let sandbox_id = log.sandbox_id.clone();
-        Self { sandbox_id, transport_name, profile, originals, log, bus, unconfirmed: Mutex::default() }
+        Self {
+            sandbox_id,
+            transport_name,
+            profile,
+            originals,
+            log,
+            bus,
+            unconfirmed: Mutex::default(),
+            published: AtomicU64::new(0),
+        }
     }
 
     /// Publishes. That it was confirmed is awaited at the end, by [`RunContext::confirmed`].
     pub fn publish(&self, destination: Destination, body: Vec<u8>) {
+        if matches!(destination, Destination::Outbound { .. }) {
+            self.published.fetch_add(1, Ordering::Relaxed);
+        }
         let confirmation = self.bus.publish(destination, body);
         self.unconfirmed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(confirmation);
+    }
+
+    /// Messages to users that were published.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
     }
 
     /// Waits until all that was published is confirmed.
