@@ -1,5 +1,8 @@
 //! What the tests need besides a Rust toolchain, and how to get it on Debian.
 
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +14,7 @@ use crate::cargo::perform;
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// A program, the Debian package that has it, and what it is for.
-const NEEDS: [(&str, &str, &str); 8] = [
+const NEEDS: [(&str, &str, &str); 12] = [
     ("gcc", "gcc", "compiles programs inside sandboxes"),
     ("ld", "binutils", "links them"),
     ("python3", "python3", "runs inside sandboxes, and is compared with our reading of JSON"),
@@ -20,6 +23,10 @@ const NEEDS: [(&str, &str, &str); 8] = [
     ("gzip", "gzip", "compresses them"),
     ("openssl", "openssl", "makes certificates and speaks TLS"),
     ("ip", "iproute2", "makes networks that tests reach instead of the real one"),
+    ("rabbitmq-server", "rabbitmq-server", "a message broker for the worker, started by tests"),
+    ("redis-server", "redis-server", "keys and values for the worker, started by tests"),
+    ("node", "nodejs", "runs JavaScript of the worker's apps"),
+    ("npm", "npm", "fetches apps and their toolkit"),
 ];
 
 /// Headers that a compiler alone does not have.
@@ -39,6 +46,32 @@ fn missing() -> Vec<(&'static str, String)> {
         missing.push((HEADERS.1, format!("{}: for programs that are compiled", HEADERS.0)));
     }
     missing
+}
+
+/// What Debian's packages ask whether a service may be started.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// While it lives, packages that are installed start no service: tests start their own, and nobody asked for others. A policy that
+/// is there already is the owner's and stays.
+struct NoServices;
+
+impl NoServices {
+    fn begin() -> Option<Self> {
+        let mut policy = OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY).ok()?;
+        let begun = Self;
+        policy
+            .write_all(b"#!/bin/sh\n# Made by belljar's xtask for one installation, and removed after it.\nexit 101\n")
+            .ok()?;
+        Some(begun)
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(POLICY) {
+            println!("warning: cannot remove {POLICY}, which keeps services from being started: {error}");
+        }
+    }
 }
 
 /// Installs what is missing. Without root, or apt, it only says what to install.
@@ -66,6 +99,7 @@ pub(crate) fn install() -> Result<()> {
     };
     // An update that fails for one of several sources may still have brought what is needed.
     apt(&["update", "--quiet"])?;
+    let _no_services = NoServices::begin();
     let install = [&["install", "--yes", "--quiet", "--no-install-recommends"], packages.as_slice()].concat();
     ensure!(apt(&install)?, "cannot install {}", packages.join(" "));
     Ok(())
