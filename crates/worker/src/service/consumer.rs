@@ -15,7 +15,7 @@ use super::lane::{Lane, Lanes};
 use super::metrics::{AppMetrics, Counted, Metrics, Outcome};
 use super::recent::{Admitted, Identity, Open, Recent};
 use super::{Deployment, QUEUES};
-use crate::bus::{Delivery, Queue, Settle, SharedBus};
+use crate::bus::{Delivery, Queue, Settle, SharedBus, Subscription};
 use crate::config::App;
 use crate::message::{DEFAULT_ENDPOINT, Kind, Message};
 
@@ -93,8 +93,7 @@ impl Consumer {
     pub(super) fn fits(&self, app: &App) -> bool {
         let current = self.0.current();
         let now = &current.deployment.app;
-        (&now.transport_name, now.prefetch, &now.dead_letter_queue)
-            == (&app.transport_name, app.prefetch, &app.dead_letter_queue)
+        QUEUES.into_iter().all(|queue| Subscription::of(now, queue) == Subscription::of(app, queue))
     }
 
     /// Goes on with another deployment; the old one is closed when nothing runs in it any more.
@@ -190,7 +189,7 @@ impl Shared {
             let current = self.current();
             let app = &current.deployment.app;
             let consuming = async {
-                let deliveries = self.bus.consume(&app.transport_name, queue, app.prefetch).await;
+                let deliveries = self.bus.consume(Subscription::of(app, queue)).await;
                 deliveries
                     .inspect_err(|error| warn!(app = app.name, ?queue, %error, "The queue cannot be consumed, yet."))
             };

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::backoff::Backoff;
-use crate::bus::{Boxed, Bus, BusError, Delivery, Destination, Queue, SharedBus};
+use crate::bus::{Boxed, Bus, BusError, Delivery, Destination, SharedBus, Subscription};
 
 /// The bus as the attempts of one message see it.
 ///
@@ -98,13 +98,8 @@ impl Outbox {
 pub(super) struct Publisher(pub(super) Arc<Outbox>);
 
 impl Bus for Publisher {
-    fn consume(
-        &self,
-        transport: &str,
-        queue: Queue,
-        prefetch: u16,
-    ) -> Boxed<'_, Result<mpsc::Receiver<Delivery>, BusError>> {
-        self.0.bus.consume(transport, queue, prefetch)
+    fn consume(&self, subscription: Subscription) -> Boxed<'_, Result<mpsc::Receiver<Delivery>, BusError>> {
+        self.0.bus.consume(subscription)
     }
 
     fn publish(&self, destination: Destination, body: Vec<u8>) -> Boxed<'static, Result<(), BusError>> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::bus::{Boxed, Bus, BusError, Delivery, Destination, Queue, Settle, Settling};
+use crate::bus::{Boxed, Bus, BusError, Delivery, Destination, Queue, Settle, Settling, Subscription};
 use crate::config::{App, Program};
 use crate::message::Message;
 use crate::run::RunContext;
@@ -124,15 +124,10 @@ impl FakeBus {
 }
 
 impl Bus for FakeBus {
-    fn consume(
-        &self,
-        transport: &str,
-        queue: Queue,
-        prefetch: u16,
-    ) -> Boxed<'_, Result<mpsc::Receiver<Delivery>, BusError>> {
-        let (sender, receiver) = mpsc::channel(prefetch.into());
+    fn consume(&self, wanted: Subscription) -> Boxed<'_, Result<mpsc::Receiver<Delivery>, BusError>> {
+        let (sender, receiver) = mpsc::channel(wanted.prefetch.into());
         *self.0.consumed.lock().unwrap() += 1;
-        self.0.senders.lock().unwrap().insert((transport.to_owned(), queue), sender);
+        self.0.senders.lock().unwrap().insert((wanted.transport_name, wanted.queue), sender);
         Box::pin(async { Ok(receiver) })
     }
 
