@@ -8,6 +8,7 @@ mod body;
 mod idle;
 mod keys;
 mod metrics;
+pub mod operations;
 mod premierlangage;
 mod server;
 mod settings;

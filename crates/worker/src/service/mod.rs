@@ -52,8 +52,8 @@ pub enum Verdict {
 
 /// Something that runs messages through one app.
 pub trait Handler: Send + Sync + fmt::Debug {
-    /// One attempt. Dropped before its end, whatever runs is killed.
-    fn attempt<'a>(&'a self, context: &'a Arc<RunContext>, message: &'a Message) -> Boxed<'a, Verdict>;
+    /// One attempt. It ends when what was published is confirmed, whatever else became of it. Dropped before, whatever runs is killed.
+    fn attempt<'a>(&'a self, context: RunContext, message: &'a Message) -> Boxed<'a, Verdict>;
     /// Ends everything that is kept for later messages. Called when no attempt runs any more.
     fn close(&self) -> Boxed<'_, ()>;
     /// Memory of all its sandboxes in bytes, as far as it is known.

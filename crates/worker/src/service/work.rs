@@ -114,15 +114,10 @@ impl Shared {
                 message_id: message.text(id_field(message.kind())).map(str::to_owned),
             };
             outbox.begin_attempt();
-            let context = Arc::new(RunContext::new(log, app.transport_name.clone(), app.profile, bus, message));
+            let context = RunContext::new(log, app.transport_name.clone(), app.profile, bus, message);
             let began = Instant::now();
-            let verdict = current.deployment.handler.attempt(&context, message).await;
+            let verdict = current.deployment.handler.attempt(context, message).await;
             let duration = began.elapsed();
-            // Also of an attempt that failed: the next one must know what its user has got.
-            if let Err(error) = context.confirmed().await {
-                error!(%error, "What the app published is not confirmed; the message is left to come again.");
-                return End::Open;
-            }
             match verdict {
                 Verdict::Done => {
                     self.metrics.attempted(duration);

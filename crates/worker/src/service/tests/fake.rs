@@ -165,8 +165,14 @@ impl fmt::Debug for FakeApp {
 }
 
 impl Handler for FakeApp {
-    fn attempt<'a>(&'a self, context: &'a Arc<RunContext>, message: &'a Message) -> Boxed<'a, Verdict> {
-        (self.act)(Arc::clone(context), message.clone())
+    fn attempt<'a>(&'a self, context: RunContext, message: &'a Message) -> Boxed<'a, Verdict> {
+        let context = Arc::new(context);
+        let acting = (self.act)(Arc::clone(&context), message.clone());
+        Box::pin(async move {
+            let verdict = acting.await;
+            context.confirmed().await.expect("what is published is published until it is confirmed");
+            verdict
+        })
     }
 
     fn close(&self) -> Boxed<'_, ()> {
