@@ -1,17 +1,32 @@
-//! Python 2's way of showing values: texts of vxsandbox that its users may search for in their logs contain it.
+//! Python 2's way of showing and reading values: texts of vxsandbox contain it, and its users may search their logs for them.
+//!
+//! What is shown came as JSON: every string is a `unicode` there.
+
+mod json;
+mod number;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// `repr` of what came as JSON: every string is a `unicode` there.
+pub use json::{decode_error, json_error};
+pub use number::{float, repr_float};
+
+/// `repr` of what came as JSON: every string is a `unicode` there. Members of objects are in the order of their names (Python's is
+/// arbitrary).
 #[must_use]
 pub fn repr(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() => repr_float(float),
+            _ if number.as_i64().is_none() => format!("{number}L"),
+            _ => number.to_string(),
+        },
         Value::String(text) => repr_unicode(text),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(repr).collect();
@@ -49,23 +64,46 @@ pub fn repr_unicode(text: &str) -> String {
     shown
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn values_look_as_python_shows_them() {
-        for (value, shown) in [
-            (json!({"a": [1, true, null, "é"]}), r"{u'a': [1, True, None, u'\xe9']}"),
-            (json!("it's"), r#"u"it's""#),
-            (json!("it's \"so\""), r#"u'it\'s "so"'"#),
-            (json!("a\\b\n\u{7f}\u{20ac}\u{1f600}"), r"u'a\\b\n\x7f\u20ac\U0001f600'"),
-            (json!([]), "[]"),
-            (json!(1.5), "1.5"),
-        ] {
-            assert_eq!(repr(&value), shown);
-        }
+/// `unicode(value)`: a text is itself, a number has fewer digits than in [`repr`].
+#[must_use]
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() => number::text_float(float),
+            _ => number.to_string(),
+        },
+        _ => repr(value),
     }
+}
+
+/// The name of a value's type.
+#[must_use]
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(number) if number.as_i64().is_none() => "long",
+        Value::Number(_) => "int",
+        Value::String(_) => "unicode",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    }
+}
+
+/// Whether `value == number` holds in Python, where true is 1 and false is 0.
+#[must_use]
+pub fn equals(value: &Value, number: i64) -> bool {
+    match value {
+        Value::Bool(truth) => i64::from(*truth) == number,
+        Value::Number(own) => own.as_i64() == Some(number) || own.as_f64().is_some_and(|own| is_float(own, number)),
+        _ => false,
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "the question is whether they are the same number")]
+fn is_float(float: f64, number: i64) -> bool {
+    // Only small numbers are asked for: the conversion is exact.
+    i32::try_from(number).is_ok_and(|number| float == f64::from(number))
 }

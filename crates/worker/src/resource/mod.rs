@@ -1,5 +1,7 @@
 //! What an app may ask for.
 
+pub mod journal;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +9,8 @@ use std::sync::Arc;
 use crate::bus::Boxed;
 use crate::protocol::{Answer, Fields};
 use crate::run::RunContext;
+
+pub use journal::{Journal, Level, Log};
 
 /// A capability that is offered to an app under a name that the configuration chooses.
 ///
@@ -31,64 +35,5 @@ impl Resources {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&dyn Resource> {
         self.0.get(name).map(|resource| &**resource)
-    }
-}
-
-/// Levels of log lines, by Python's numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// 10.
-    Debug,
-    /// 20.
-    Info,
-    /// 30.
-    Warning,
-    /// 40.
-    Error,
-    /// 50.
-    Critical,
-}
-
-impl Level {
-    /// Python's number for it.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Debug => 10,
-            Self::Info => 20,
-            Self::Warning => 30,
-            Self::Error => 40,
-            Self::Critical => 50,
-        }
-    }
-}
-
-/// Where log lines about an app go, and those of the app itself: always into the worker's log, with the app's name, the tenant and
-/// the message's id.
-#[derive(Debug, Clone)]
-pub struct Log {
-    /// The app.
-    pub app: String,
-    /// The tenant.
-    pub sandbox_id: String,
-    /// The message that it is about.
-    pub message_id: Option<String>,
-}
-
-impl Log {
-    /// Writes a line into the worker's log.
-    pub fn write(&self, level: Level, text: &str) {
-        let Self { app, sandbox_id, message_id } = self;
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(app, sandbox_id, message_id, level = level.number(), "{text}")
-            };
-        }
-        match level {
-            Level::Debug => line!(debug),
-            Level::Info => line!(info),
-            Level::Warning => line!(warn),
-            Level::Error | Level::Critical => line!(error),
-        }
     }
 }

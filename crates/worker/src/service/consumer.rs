@@ -18,6 +18,7 @@ use super::{Deployment, QUEUES};
 use crate::bus::{Delivery, Queue, Settle, SharedBus, Subscription};
 use crate::config::App;
 use crate::message::{DEFAULT_ENDPOINT, Kind, Message};
+use crate::resource::Journal;
 
 /// How long the end of an app may take once everything that it runs was told to end: its processes are killed, what is being settled
 /// is not waited for any longer.
@@ -50,6 +51,7 @@ pub(super) struct Job {
 pub(super) struct Shared {
     pub(super) bus: SharedBus,
     pub(super) metrics: AppMetrics,
+    pub(super) journal: Arc<Journal>,
     current: RwLock<Arc<Deployed>>,
     lanes: Lanes<Job>,
     recent: [Recent; QUEUES.len()],
@@ -74,6 +76,7 @@ impl Consumer {
         let shared = Arc::new(Shared {
             bus,
             metrics: AppMetrics::new(Arc::clone(metrics), &deployment.app.name),
+            journal: Arc::new(Journal::new(deployment.app.name.clone())),
             current: RwLock::new(Arc::new(Deployed { deployment, users: TaskTracker::new() })),
             lanes: Lanes::default(),
             recent: Default::default(),
@@ -109,6 +112,11 @@ impl Consumer {
     /// What keeps it from working.
     pub(super) fn trouble(&self) -> Option<String> {
         self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its last log lines, over all of its deployments.
+    pub(super) fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.0.journal)
     }
 
     /// Brings the gauges up to date.

@@ -36,6 +36,7 @@ pub use metrics::{CONTENT_TYPE, Metrics};
 use crate::bus::{Boxed, Queue, SharedBus};
 use crate::config::App;
 use crate::message::Message;
+use crate::resource::Journal;
 use crate::run::RunContext;
 use consumer::Consumer;
 
@@ -124,6 +125,11 @@ impl Service {
         consumers.iter().try_for_each(|(name, consumer)| {
             consumer.trouble().map_or(Ok(()), |trouble| Err(format!("app {name}: {trouble}")))
         })
+    }
+
+    /// The last log lines of the app with this name, if it is served.
+    pub async fn journal(&self, app: &str) -> Option<Arc<Journal>> {
+        self.consumers.lock().await.get(app).map(Consumer::journal)
     }
 
     /// All metrics as text, those of this moment brought up to date.

@@ -108,11 +108,8 @@ impl Shared {
             let _user = current.users.token();
             let app = &current.deployment.app;
             let bus: SharedBus = Arc::new(Publisher(Arc::clone(&outbox)));
-            let log = Log {
-                app: app.name.clone(),
-                sandbox_id: job.sandbox_id.clone(),
-                message_id: message.text(id_field(message.kind())).map(str::to_owned),
-            };
+            let message_id = message.text(id_field(message.kind())).map(str::to_owned);
+            let log = Log::new(&self.journal, job.sandbox_id.clone(), message_id);
             outbox.begin_attempt();
             let context = RunContext::new(log, app.transport_name.clone(), app.profile, bus, message);
             let began = Instant::now();
