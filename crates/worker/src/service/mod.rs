@@ -8,10 +8,12 @@
 //!   because a worker or a connection was lost, has had its first attempt.
 //! - **No reply twice.** What an attempt that failed has published stays published; the next attempt does not repeat it (module `outbox`).
 //!   A message that comes again after it was done, because the broker never got to know, is acknowledged and not run (module `recent`).
-//! - **Faults of ours** (no sandbox, no engine) count for no attempt: the message waits, and the worker is not ready.
+//! - **Faults of ours** (no sandbox, no engine) count for no attempt: the message waits, and the worker is not ready. But a sandbox that
+//!   breaks each time that it runs a message may do so because of it: some such ends in a row are a failure, too.
 //! - **Nothing lost.** A message is acknowledged when its run has ended and the broker has confirmed what it published, or when its
 //!   dead letter is confirmed. Whatever happens before that, it comes again.
 
+mod app;
 mod backoff;
 mod consumer;
 mod lane;
@@ -49,6 +51,8 @@ pub enum Verdict {
     Failed(String),
     /// There was no attempt: something of ours is missing. It may be there later.
     Unavailable(String),
+    /// Something of ours broke while the app ran. Whether the app had a hand in that nobody can tell.
+    Interrupted(String),
 }
 
 /// Something that runs messages through one app.

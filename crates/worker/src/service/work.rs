@@ -1,7 +1,7 @@
 //! One message, from its first attempt until it is settled.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tracing::{Instrument, debug, error, info, info_span, warn};
@@ -18,6 +18,10 @@ use crate::run::RunContext;
 
 /// Attempts that a message gets.
 const ATTEMPTS: u32 = 2;
+
+/// Runs of a message that may break in our hands before it counts as the message's fault. An app that finds a way to break its sandbox
+/// must not do so for ever.
+const INTERRUPTIONS: u32 = 5;
 
 /// What all attempts at a message came to.
 enum End {
@@ -96,6 +100,7 @@ impl Shared {
         let message = &job.message;
         let mut backoff = Backoff::default();
         let mut failures = u32::from(job.redelivered);
+        let mut interruptions = 0;
         let metrics = self.metrics.clone();
         let outbox = Outbox::new(Arc::clone(&self.bus), move |destination| {
             if matches!(destination, Destination::Outbound { .. }) {
@@ -138,17 +143,37 @@ impl Shared {
                     warn!(seconds, reason, "The app failed: the message is given to it once more.");
                     self.metrics.retried();
                 }
+                Verdict::Interrupted(reason) => {
+                    self.metrics.unavailable();
+                    interruptions += 1;
+                    if interruptions >= INTERRUPTIONS {
+                        error!(reason, "The app's sandbox broke each time: the message goes to the dead letters.");
+                        return End::Dead(reason);
+                    }
+                    let pause = backoff.next();
+                    warn!(reason, again_in = ?pause, "The app's sandbox broke.");
+                    if self.told_to_end_within(pause).await {
+                        return End::Open;
+                    }
+                }
                 Verdict::Unavailable(reason) => {
                     self.metrics.unavailable();
                     let pause = backoff.next();
                     warn!(reason, again_in = ?pause, "The app cannot be run, which is not its fault.");
                     self.set_trouble(Some(reason));
-                    tokio::select! {
-                        () = sleep(pause) => {}
-                        () = self.draining.cancelled() => return End::Open,
+                    if self.told_to_end_within(pause).await {
+                        return End::Open;
                     }
                 }
             }
+        }
+    }
+
+    /// Waits, unless no message is to be begun any more.
+    async fn told_to_end_within(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = sleep(pause) => false,
+            () = self.draining.cancelled() => true,
         }
     }
 }

@@ -295,6 +295,24 @@ async fn faults_of_ours_are_waited_for_and_make_it_unready() {
 }
 
 #[tokio::test]
+async fn what_breaks_its_sandbox_each_time_does_not_do_so_for_ever() {
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let (bus, _service) = serve(move |_, message| {
+        let run = counted.fetch_add(1, Ordering::SeqCst);
+        let lasting = message.text("content") == Some("2");
+        async move { if run < 2 || lasting { Verdict::Interrupted("it broke".to_owned()) } else { Verdict::Done } }
+    })
+    .await;
+    bus.message(1, "a").await;
+    until("the first", || bus.settled() == [Settled::Acknowledged(1)]).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 3);
+    bus.message(2, "a").await;
+    until("the second", || bus.settled()[1..] == [Settled::Buried(2, "it broke".to_owned())]).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 3 + 5);
+}
+
+#[tokio::test]
 async fn a_panic_is_one_messages() {
     let (bus, _service) = serve(|_, message| async move {
         assert_ne!(message.text("content"), Some("1"), "a test");
