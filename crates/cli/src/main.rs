@@ -24,6 +24,8 @@ use crate::failure::{Failure, print};
 fn main() -> process::ExitCode {
     // First of all: in the process that makes sandboxes for the server nothing else happens, ever.
     belljar_sandbox::launcher_main_if_asked();
+    // In the process that an app is loaded in, neither.
+    belljar_worker::engine::quickjs::zygote_main_if_asked();
     perform(args::parse()).unwrap_or_else(|failure| failure.report()).into()
 }
 

@@ -37,3 +37,4 @@ pub use outcome::{End, Limit, Outcome, Usage};
 pub use policy::{Access, Bridge, Limits, MAX_LAYERS, Mount, Network, Policy, Preset, Reuse, Rootfs, User, Warm};
 pub use pool::{Pool, PoolSettings, PoolStatus};
 pub use sandbox::{Sandbox, Signaller};
+pub use seccomp::interpreter_filter;

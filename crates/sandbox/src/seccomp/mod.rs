@@ -13,7 +13,9 @@ mod watch;
 
 use std::collections::BTreeMap;
 
-pub(crate) use ours::{launcher, server};
+use belljar_sys::seccomp::Instruction;
+
+pub(crate) use ours::{interpreter, launcher, server};
 pub(crate) use program::compile;
 pub(crate) use standard::{for_layers, refuse_groups, standard, without_set_id};
 pub(crate) use watch::watch;
@@ -28,6 +30,13 @@ pub(crate) const ARCH_X86_64: u32 = 0xc000_003e;
 
 /// Set in the number of every x32 call, which otherwise arrives with the native architecture value.
 pub(crate) const X32_BIT: u32 = 0x4000_0000;
+
+/// The filter of system calls for a process of ours that interprets a script inside a sandbox, on top of the sandbox's own: reading,
+/// memory, time and an end; what it had open before, it may write to.
+#[must_use]
+pub fn interpreter_filter() -> Vec<Instruction> {
+    compile(&interpreter()).instructions
+}
 
 /// What happens to a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

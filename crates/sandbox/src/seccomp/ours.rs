@@ -73,3 +73,35 @@ pub(crate) fn server(programs: bool, connections: bool) -> Filter {
     }
     filter
 }
+
+/// The filter of a process that interprets a script by itself: it reads what it has and what it may open for reading, writes to what it
+/// has, and uses its own memory. No process, no program, no socket, no signal to others, nothing that a file system would remember.
+#[rustfmt::skip]
+pub(crate) fn interpreter() -> Filter {
+    use libc::*;
+    let mut filter = Filter::new(DENIED, ABSENT);
+    filter.group(ALLOW, &[
+        // What it has.
+        SYS_read, SYS_readv, SYS_pread64, SYS_write, SYS_writev, SYS_close, SYS_lseek, SYS_poll, SYS_ppoll, SYS_fstat,
+        // What is there.
+        SYS_stat, SYS_lstat, SYS_newfstatat, SYS_statx, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_readlink, SYS_readlinkat,
+        SYS_getcwd, SYS_getdents64,
+        // Its memory, itself.
+        SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_futex, SYS_getpid, SYS_gettid, SYS_getrusage, SYS_sched_yield,
+        SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall, SYS_exit, SYS_exit_group,
+        // Time and chance.
+        SYS_clock_gettime, SYS_clock_getres, SYS_gettimeofday, SYS_time, SYS_clock_nanosleep, SYS_nanosleep, SYS_getrandom,
+    ]);
+    // For reading only, and nothing is made or cut.
+    let writes = (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | O_TMPFILE & !O_DIRECTORY).cast_unsigned();
+    filter.rule(SYS_open, vec![when(vec![masked(1, writes, &[0])], ALLOW)], DENIED);
+    filter.rule(SYS_openat, vec![when(vec![masked(2, writes, &[0])], ALLOW)], DENIED);
+    // Nothing that was data becomes a program.
+    let executable = PROT_EXEC.cast_unsigned();
+    for number in [SYS_mmap, SYS_mprotect] {
+        filter.rule(number, vec![when(vec![masked(2, executable, &[0])], ALLOW)], DENIED);
+    }
+    // Flags of what it has; no copies, no locks, no owner of signals.
+    filter.rule(SYS_fcntl, vec![when(vec![low(1, &[F_GETFD, F_SETFD, F_GETFL])], ALLOW)], DENIED);
+    filter
+}

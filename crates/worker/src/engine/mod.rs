@@ -1,5 +1,7 @@
 //! What runs an app: any program, Node, or QuickJS. Each gives processes that speak the protocol of lines.
 
+pub mod quickjs;
+
 use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncWrite};

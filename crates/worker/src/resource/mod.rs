@@ -1,6 +1,5 @@
 //! What an app may ask for.
 
-pub mod http;
 pub mod journal;
 
 use std::collections::BTreeMap;

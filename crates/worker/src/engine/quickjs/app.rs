@@ -1,0 +1,326 @@
+//! An app with everything it needs in JavaScript: realms, the event loop's tasks, `api`.
+//!
+//! Nothing here reads, writes or waits: what it wants to be written is collected, and what is to be run next is decided by
+//! [`super::child`].
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use belljar_sys::call;
+use rquickjs::{CatchResultExt as _, Ctx, Function, Object, Persistent, Runtime, Value};
+
+use super::fresh::Fresh;
+use super::wire::Load;
+use super::world::{Directories, LoadError, LoadRequest, Outside, Uncaught, World, thrown_text};
+
+/// JavaScript's stack in bytes: about 10,000 calls of a small function, as many as Node's.
+const STACK: usize = 2 << 20;
+/// What QuickJS says when its memory limit is reached.
+const NO_MEMORY: &str = "InternalError: out of memory";
+/// What it says to a script that an interrupt ended.
+const INTERRUPTED: &str = "InternalError: interrupted";
+
+/// Why an app ends that did not want to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fatal {
+    /// Nobody caught this.
+    Uncaught(String),
+    /// Its memory limit was reached; with what there is to be said of where.
+    Memory(String),
+    /// Its time was up, likewise.
+    Time(String),
+}
+
+impl From<String> for Fatal {
+    fn from(text: String) -> Self {
+        match () {
+            () if text.starts_with(NO_MEMORY) => Self::Memory(text),
+            () if text.starts_with(INTERRUPTED) => Self::Time(text),
+            () => Self::Uncaught(text),
+        }
+    }
+}
+
+impl From<Uncaught> for Fatal {
+    fn from(Uncaught(text): Uncaught) -> Self {
+        text.into()
+    }
+}
+
+impl From<LoadError> for Fatal {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::App(text) => text.into(),
+            error => error.to_string().into(),
+        }
+    }
+}
+
+/// Which clock a script must not pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Deadline {
+    /// Nanoseconds of the monotonic clock: while loading.
+    Monotonic(u64),
+    /// CPU time of the process: for a message.
+    Cpu(Duration),
+}
+
+impl Deadline {
+    fn has_passed(self) -> bool {
+        match self {
+            Self::Monotonic(until) => call::monotonic_ns() > until,
+            // 0 is this process itself.
+            Self::Cpu(limit) => call::process_cpu_ns(0).is_ok_and(|used| Duration::from_nanos(used) >= limit),
+        }
+    }
+}
+
+/// What scripts can do to the process that they run in.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    fresh: Rc<Fresh>,
+    /// Lines that wait to be written.
+    lines: RefCell<Vec<u8>>,
+    /// Text for standard error, likewise.
+    text: RefCell<String>,
+    /// The code that a script wants to end with.
+    ended: Cell<Option<i32>>,
+}
+
+impl Outside for Surroundings {
+    fn stderr(&self, text: &str) {
+        self.text.borrow_mut().push_str(text);
+    }
+
+    fn exit(&self, code: i32) {
+        self.ended.set(Some(self.ended.get().unwrap_or(code)));
+    }
+
+    fn asked(&self) {
+        self.fresh.note();
+    }
+
+    fn library(&self, begins: bool) {
+        self.fresh.library(begins);
+    }
+}
+
+/// Promises that were rejected and that nobody waits for yet, with the reasons.
+type Rejected = Rc<RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>>>;
+
+/// An app.
+pub(super) struct App {
+    rejected: Rejected,
+    hooks: Persistent<Object<'static>>,
+    world: World,
+    pub(super) fresh: Rc<Fresh>,
+    deadline: Rc<Cell<Deadline>>,
+    surroundings: Rc<Surroundings>,
+    runtime: Runtime,
+}
+
+impl App {
+    /// The engine, without an app.
+    pub(super) fn new(load: &Load) -> Result<Self, Fatal> {
+        let failed = |error: rquickjs::Error| Fatal::from(error.to_string());
+        let runtime = Runtime::new().map_err(failed)?;
+        runtime.set_memory_limit(load.memory);
+        runtime.set_max_stack_size(STACK);
+        let deadline = Rc::new(Cell::new(Deadline::Monotonic(u64::MAX)));
+        let watched = Rc::clone(&deadline);
+        runtime.set_interrupt_handler(Some(Box::new(move || watched.get().has_passed())));
+        let rejected = Rejected::default();
+        track(&runtime, &rejected);
+
+        let fresh = Fresh::new();
+        let surroundings = Rc::new(Surroundings {
+            fresh: Rc::clone(&fresh),
+            lines: RefCell::default(),
+            text: RefCell::default(),
+            ended: Cell::new(None),
+        });
+        let outside: Rc<dyn Outside> = Rc::<Surroundings>::clone(&surroundings);
+        let world = World::new(&runtime, Rc::new(Directories::new(&load.modules)), outside)?;
+        let hooks = world.host().with(|ctx| {
+            let made = (|| {
+                fresh.install(&ctx)?;
+                let natives = natives(&ctx, &fresh, &surroundings)?;
+                let start: Function<'_> = ctx.eval(include_str!("host.js"))?;
+                let hooks: Object<'_> = start.call((natives,))?;
+                Ok(Persistent::save(&ctx, hooks))
+            })();
+            made.catch(&ctx).map_err(|error: rquickjs::CaughtError<'_>| Fatal::from(error.to_string()))
+        })?;
+        Ok(Self { rejected, hooks, world, fresh, deadline, surroundings, runtime })
+    }
+
+    /// Sets what scripts must not pass.
+    pub(super) fn set_deadline(&self, deadline: Deadline) {
+        self.deadline.set(deadline);
+    }
+
+    /// Loads the app, and what it requires. May be done again: then with another realm, and what was queued is forgotten.
+    pub(super) fn load(&mut self, load: &Load) -> Result<(), Fatal> {
+        let api = self.with(|ctx, hooks| {
+            let emitter: Function<'_> = ctx.eval("require('events')")?;
+            let api: Object<'_> = hooks.get::<_, Function<'_>>("start")?.call((emitter,))?;
+            Ok(Persistent::save(ctx, api))
+        })?;
+        let fresh = Rc::clone(&self.fresh);
+        let request = LoadRequest {
+            source: &load.source,
+            app_context: load.app_context.as_deref(),
+            api,
+            prepare: &|realm: &Ctx<'_>| fresh.install(realm),
+        };
+        self.world.load(&self.runtime, request)?;
+        self.call("loaded", ())
+    }
+
+    /// Makes ready for being forked: nothing that is garbage is copied.
+    pub(super) fn settle_memory(&self) {
+        self.runtime.run_gc();
+    }
+
+    /// Bytes that QuickJS has allocated.
+    pub(super) fn memory(&self) -> usize {
+        usize::try_from(self.runtime.memory_usage().malloc_size).unwrap_or(0)
+    }
+
+    /// For one message: so many bytes on top of what is there. Garbage is looked for only when half of them are used, because looking
+    /// at everything means copying everything.
+    pub(super) fn begin_message(&self, there: usize, memory: usize) {
+        self.world.forked();
+        self.runtime.set_memory_limit(there.saturating_add(memory));
+        self.runtime.set_gc_threshold(there.saturating_add(memory / 2));
+    }
+
+    /// A line came.
+    pub(super) fn receive(&self, line: &str) -> Result<(), Fatal> {
+        self.call::<_, ()>("receive", (line,))?;
+        self.settle()
+    }
+
+    /// Runs a timer that is due. Whether there was one.
+    pub(super) fn timer(&self) -> Result<bool, Fatal> {
+        self.task("timer")
+    }
+
+    /// Begins a turn: timers that are due now belong to it.
+    pub(super) fn begin_turn(&self) -> Result<(), Fatal> {
+        self.call("turn", ())
+    }
+
+    /// Immediates that were made until now belong to this turn.
+    pub(super) fn begin_immediates(&self) -> Result<(), Fatal> {
+        self.call("batch", ())
+    }
+
+    /// Runs an immediate of this turn. Whether there was one.
+    pub(super) fn immediate(&self) -> Result<bool, Fatal> {
+        self.task("immediate")
+    }
+
+    /// How long it may be waited for input; `None` for as long as it takes.
+    pub(super) fn wait(&self) -> Result<Option<Duration>, Fatal> {
+        let milliseconds: f64 = self.call("wait", ())?;
+        Ok((milliseconds >= 0.0).then(|| Duration::from_secs_f64(milliseconds / 1e3)))
+    }
+
+    /// Whether anything will happen without input.
+    pub(super) fn is_alive(&self) -> Result<bool, Fatal> {
+        self.call("alive", ())
+    }
+
+    /// Runs what waits for the end of the running code, and looks for rejections that nobody handled.
+    pub(super) fn settle(&self) -> Result<(), Fatal> {
+        self.world.settle(&self.runtime)?;
+        self.check_rejections()
+    }
+
+    /// Looks for rejections that nobody handled.
+    pub(super) fn check_rejections(&self) -> Result<(), Fatal> {
+        let first = self.rejected.borrow_mut().drain(..).next();
+        let Some((_, reason)) = first else { return Ok(()) };
+        self.with(|ctx, _| {
+            let reason = reason.restore(ctx)?;
+            let text = thrown_text(ctx, &reason);
+            let is_error = reason.as_object().is_some_and(|reason| reason.is_error());
+            Ok(if is_error { text } else { format!("Unhandled promise rejection, the reason is: {text}") })
+        })
+        .and_then(|text| Err(text.into()))
+    }
+
+    /// The code that a script wants to end with.
+    pub(super) fn exit_code(&self) -> Option<i32> {
+        self.surroundings.ended.get()
+    }
+
+    /// Lines to be written.
+    pub(super) fn take_lines(&self) -> Vec<u8> {
+        self.surroundings.lines.take()
+    }
+
+    /// Bytes that wait to be written.
+    pub(super) fn unwritten(&self) -> usize {
+        self.surroundings.lines.borrow().len() + self.surroundings.text.borrow().len()
+    }
+
+    /// Text to be written.
+    pub(super) fn take_text(&self) -> String {
+        self.surroundings.text.take()
+    }
+
+    fn task(&self, kind: &str) -> Result<bool, Fatal> {
+        let ran = self.call(kind, ())?;
+        if ran {
+            self.settle()?;
+        }
+        Ok(ran)
+    }
+
+    fn call<A, R>(&self, name: &str, arguments: A) -> Result<R, Fatal>
+    where
+        A: for<'js> rquickjs::function::IntoArgs<'js>,
+        R: for<'js> rquickjs::FromJs<'js>,
+    {
+        self.with(|_, hooks| hooks.get::<_, Function<'_>>(name)?.call(arguments))
+    }
+
+    fn with<R>(&self, act: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<R>) -> Result<R, Fatal> {
+        self.world.host().with(|ctx| {
+            let acted = self.hooks.clone().restore(&ctx).and_then(|hooks| act(&ctx, &hooks));
+            acted.map_err(|error| match error {
+                rquickjs::Error::Exception => Fatal::from(thrown_text(&ctx, &ctx.catch())),
+                error => Fatal::from(error.to_string()),
+            })
+        })
+    }
+}
+
+fn natives<'js>(ctx: &Ctx<'js>, fresh: &Rc<Fresh>, surroundings: &Rc<Surroundings>) -> rquickjs::Result<Object<'js>> {
+    let natives = Object::new(ctx.clone())?;
+    let fresh = Rc::clone(fresh);
+    natives.set("clock", Function::new(ctx.clone(), move || fresh.timer_clock())?)?;
+    let to = Rc::clone(surroundings);
+    let write = move |line: String| to.lines.borrow_mut().extend_from_slice(line.as_bytes());
+    natives.set("write", Function::new(ctx.clone(), write)?)?;
+    let to = Rc::clone(surroundings);
+    natives.set("exit", Function::new(ctx.clone(), move |code: i32| to.exit(code))?)?;
+    Ok(natives)
+}
+
+/// Keeps the list of rejections: a promise that is handled later, within the same task, is no longer on it.
+fn track(runtime: &Runtime, rejected: &Rejected) {
+    let rejected = Rc::clone(rejected);
+    runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
+        let promise = Persistent::save(&ctx, promise);
+        let mut rejected = rejected.borrow_mut();
+        if handled {
+            rejected.retain(|(known, _)| *known != promise);
+        } else {
+            rejected.push((promise, Persistent::save(&ctx, reason)));
+        }
+    })));
+}

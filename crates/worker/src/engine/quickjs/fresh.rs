@@ -1,0 +1,141 @@
+//! Clocks and randomness, which must not be remembered.
+//!
+//! What an app computes while it loads is computed once, and each message gets a copy. Were the time or a random number among it, all
+//! messages would have the same. So whoever asks for one meanwhile is noted, and then the app, or everything, is loaded anew for each
+//! message.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use rquickjs::{Ctx, Function, Result};
+use serde::{Deserialize, Serialize};
+
+/// How much is loaded once, rather than for each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// Nothing but the engine with its built-in modules: a library asked for the time or for randomness while it loaded.
+    Engine,
+    /// All libraries. The app's own script asked.
+    Libraries,
+    /// Everything.
+    App,
+}
+
+/// Random bytes fetched at a time.
+const POOL: usize = 256;
+
+/// The clocks of one process.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    /// Whether what is asked for will be remembered.
+    loading: Cell<bool>,
+    /// Libraries that are being loaded, one from within another.
+    libraries: Cell<u32>,
+    /// What can be remembered in spite of what was asked for.
+    extent: Cell<Extent>,
+    /// Nanoseconds that the process slept between loading and its message.
+    slept: Cell<u64>,
+    /// When it fell asleep.
+    asleep: Cell<Option<u64>>,
+    /// Random bytes, used up from the end.
+    pool: RefCell<Vec<u8>>,
+}
+
+impl Fresh {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            loading: Cell::new(true),
+            libraries: Cell::new(0),
+            extent: Cell::new(Extent::App),
+            slept: Cell::new(0),
+            asleep: Cell::new(None),
+            pool: RefCell::default(),
+        })
+    }
+
+    /// How much can be remembered, by what was asked for until now.
+    pub(super) fn extent(&self) -> Extent {
+        self.extent.get()
+    }
+
+    /// Between loading and the message, the clock of timers stands still.
+    pub(super) fn sleep(&self) {
+        self.asleep.set(Some(belljar_sys::call::monotonic_ns()));
+    }
+
+    /// For the message. Whatever is asked for from here on is nobody else's.
+    pub(super) fn wake(&self) {
+        self.loading.set(false);
+        self.pool.borrow_mut().clear();
+        if let Some(since) = self.asleep.take() {
+            self.slept.set(self.slept.get() + belljar_sys::call::monotonic_ns().saturating_sub(since));
+        }
+    }
+
+    /// Milliseconds, for timers: no script sees these numbers.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days of running")]
+    pub(super) fn timer_clock(&self) -> f64 {
+        belljar_sys::call::monotonic_ns().saturating_sub(self.slept.get()) as f64 / 1e6
+    }
+
+    /// A library begins to be evaluated, or ends.
+    pub(super) fn library(&self, begins: bool) {
+        let depth = self.libraries.get();
+        self.libraries.set(if begins { depth + 1 } else { depth.saturating_sub(1) });
+    }
+
+    /// Notes that somebody wants what must not be remembered.
+    pub(super) fn note(&self) {
+        if self.loading.get() {
+            let extent = if self.libraries.get() > 0 { Extent::Engine } else { Extent::Libraries };
+            self.extent.set(self.extent.get().min(extent));
+        }
+    }
+
+    /// Whole milliseconds since 1970.
+    fn now(&self) -> f64 {
+        self.note();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        #[expect(clippy::cast_precision_loss, reason = "exact until the year 287,000")]
+        let milliseconds = now.as_millis() as f64;
+        milliseconds
+    }
+
+    /// From 0 up to 1, with all 53 bits that such a number has.
+    fn number(&self) -> f64 {
+        self.note();
+        let mut pool = self.pool.borrow_mut();
+        if pool.is_empty() {
+            pool.resize(POOL, 0);
+            fill(&mut pool);
+        }
+        let rest = pool.len() - size_of::<u64>();
+        let word = pool.split_off(rest).try_into().map_or(0, u64::from_ne_bytes);
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+        let number = (word >> 11) as f64 / (1_u64 << 53) as f64;
+        number
+    }
+
+    /// Replaces the clocks and the randomness of a realm.
+    pub(super) fn install(self: &Rc<Self>, realm: &Ctx<'_>) -> Result<()> {
+        let (fresh, also) = (Rc::clone(self), Rc::clone(self));
+        let now = Function::new(realm.clone(), move || fresh.now())?.with_name("now")?;
+        let random = Function::new(realm.clone(), move || also.number())?.with_name("random")?;
+        realm.eval::<Function<'_>, _>(include_str!("fresh.js"))?.call((now, random))
+    }
+}
+
+/// Random bytes of the kernel's.
+fn fill(bytes: &mut [u8]) {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
+            Ok(count) => filled += count,
+            Err(rustix::io::Errno::INTR) => {}
+            // It has no other error. What can be guessed must not pass for random.
+            Err(_) => belljar_sys::call::exit(super::code::BROKEN),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Limits of the engine, and the sandbox that they make.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use belljar_sandbox::{Access, Limits, Mount, Policy, Preset, Rootfs};
+
+use super::zygote::NAME;
+
+const MIB: u64 = 1 << 20;
+
+/// Limits of one app on QuickJS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuickJsSettings {
+    /// Memory in bytes that a script may allocate for one message, on top of what loading left. 64 MiB by default, as vxsandbox's
+    /// `RLIMIT_DATA`.
+    pub message_memory: u64,
+    /// Memory in bytes that loading may allocate. 128 MiB by default: the largest toolkit that is known takes 10.
+    pub load_memory: u64,
+    /// How long loading may take. 30 s by default.
+    pub load_time: Duration,
+    /// CPU time of one message, in whole seconds. 60 s by default, as vxsandbox's `RLIMIT_CPU`.
+    pub cpu_time: Duration,
+    /// Messages at once, at most; the processes that were made ahead are counted. 64 by default.
+    pub processes: u32,
+    /// Processes made ahead. 2 by default: as many as there are usually messages at the same time.
+    pub ahead: u32,
+    /// Memory in bytes of everything in the app's sandbox. 512 MiB by default.
+    pub sandbox_memory: u64,
+}
+
+impl Default for QuickJsSettings {
+    fn default() -> Self {
+        Self {
+            message_memory: 64 * MIB,
+            load_memory: 128 * MIB,
+            load_time: Duration::from_secs(30),
+            cpu_time: Duration::from_secs(60),
+            processes: 64,
+            ahead: 2,
+            sandbox_memory: 512 * MIB,
+        }
+    }
+}
+
+/// Open files of a message's process: its streams, and modules while they are read.
+pub(super) const OPEN_FILES: u32 = 16;
+/// Life of a zygote: as long as the worker's. A limit that is reached only where something of ours was forgotten.
+const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+impl QuickJsSettings {
+    /// The sandbox of an app: nothing in it but our own program and the directories of modules, all read-only.
+    pub(super) fn policy(&self, modules: &[PathBuf]) -> Policy {
+        // Of whoever makes the sandbox, which is the same program as this.
+        let program = (Path::new("/proc/self/exe"), Path::new(NAME));
+        let modules = modules.iter().map(|path| (path.as_path(), path.as_path()));
+        let mount = |(source, target): (&Path, &Path)| Mount {
+            source: source.to_owned(),
+            target: target.to_owned(),
+            access: Access::ReadOnly,
+        };
+        Policy {
+            rootfs: Rootfs::Layers(Vec::new()),
+            mounts: std::iter::once(program).chain(modules).map(mount).collect(),
+            environment: BTreeMap::new(),
+            limits: Limits {
+                wall_time: LIFE,
+                // No limit: each message has one of its own.
+                cpu_time: Duration::ZERO,
+                memory: self.sandbox_memory,
+                // The zygote, and one that was killed and not reaped.
+                processes: self.processes.saturating_add(2),
+                file_size: MIB,
+                // More than a message's: those that are handed over count as well.
+                open_files: 4 * OPEN_FILES,
+                disk: MIB,
+                inodes: 16,
+                output: 64 << 10,
+                stack: 8 * MIB,
+                ..Limits::default()
+            },
+            ..Policy::preset(Preset::Standard)
+        }
+    }
+}
