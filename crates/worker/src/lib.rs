@@ -9,6 +9,7 @@
 pub mod bus;
 pub mod config;
 pub mod engine;
+pub mod heartbeat;
 pub mod message;
 pub mod protocol;
 pub mod python;

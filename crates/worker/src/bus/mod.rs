@@ -1,5 +1,9 @@
 //! Where messages come from and go to: RabbitMQ, or this process itself.
 
+pub mod amqp;
+mod backoff;
+pub mod local;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -90,6 +94,10 @@ pub trait Settling: Send + Sync {
     fn acknowledge(self: Box<Self>) -> Boxed<'static, Result<(), BusError>>;
     /// It goes to the queue of dead letters, with the reason; once that is confirmed, it is done here.
     fn bury(self: Box<Self>, reason: String) -> Boxed<'static, Result<(), BusError>>;
+    /// Whether it cannot be settled any more, because the connection that it came by is lost.
+    fn is_void(&self) -> bool {
+        false
+    }
 }
 
 impl Settle {
@@ -106,10 +114,17 @@ impl Settle {
         self.0.acknowledge().await
     }
 
+    /// Whether it cannot be settled any more, because the connection that it came by is lost. It comes again, so what is not begun
+    /// need not be begun.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.0.is_void()
+    }
+
     /// To the queue of dead letters, with the reason.
     ///
     /// # Errors
-    /// The broker went away: it will come again.
+    /// The broker went away, or has no such queue: it will come again.
     pub async fn bury(self, reason: impl Into<String>) -> Result<(), BusError> {
         self.0.bury(reason.into()).await
     }
@@ -124,6 +139,9 @@ pub enum BusError {
     /// The broker took the message and then said that it could not keep it.
     #[error("the message broker refused a message")]
     Refused,
+    /// Too much is unconfirmed already.
+    #[error("too many messages wait for the message broker to confirm them")]
+    Full,
     /// The queue or the exchange is there with other properties, or we may not use it.
     #[error("the message broker does not let us: {0}")]
     Topology(String),
@@ -145,8 +163,13 @@ pub trait Bus: Send + Sync + fmt::Debug {
     fn depth(&self, _transport_name: &str, _queue: Queue) -> Boxed<'_, Option<u64>> {
         Box::pin(std::future::ready(None))
     }
-    /// Stops consuming, so that what has come can be finished.
+    /// Stops consuming, so that what has come can be finished: receivers end after what they hold.
     fn pause(&self) -> Boxed<'_, ()>;
+    /// Stops consuming, waits until what was published is confirmed or too late, and lets the broker go. For the end of the worker,
+    /// after all is settled.
+    fn close(&self) -> Boxed<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Shared by all who publish.
