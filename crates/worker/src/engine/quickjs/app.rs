@@ -8,12 +8,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use belljar_sys::call;
-use rquickjs::{CatchResultExt as _, Ctx, Function, Object, Persistent, Runtime, Value};
+use rquickjs::context::EvalOptions;
+use rquickjs::{Coerced, Context, Ctx, Error, FromJs as _, Function, Object, Persistent, Runtime, Value};
 
 use super::fresh::Fresh;
 use super::wire::Load;
-use super::world::{Directories, LoadError, LoadRequest, Outside, Uncaught, World, thrown_text};
+use super::world;
 
+/// What the app's script is called in stacks: Node's name for a script without a file.
+const FILE_NAME: &str = "evalmachine.<anonymous>";
 /// JavaScript's stack in bytes: about 10,000 calls of a small function, as many as Node's.
 const STACK: usize = 2 << 20;
 /// What QuickJS says when its memory limit is reached.
@@ -42,21 +45,6 @@ impl From<String> for Fatal {
     }
 }
 
-impl From<Uncaught> for Fatal {
-    fn from(Uncaught(text): Uncaught) -> Self {
-        text.into()
-    }
-}
-
-impl From<LoadError> for Fatal {
-    fn from(error: LoadError) -> Self {
-        match error {
-            LoadError::App(text) => text.into(),
-            error => error.to_string().into(),
-        }
-    }
-}
-
 /// Which clock a script must not pass.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Deadline {
@@ -76,34 +64,15 @@ impl Deadline {
     }
 }
 
-/// What scripts can do to the process that they run in.
-#[derive(Debug)]
-pub(super) struct Surroundings {
-    fresh: Rc<Fresh>,
+/// What scripts want of the process that they run in.
+#[derive(Debug, Default)]
+struct Surroundings {
     /// Lines that wait to be written.
     lines: RefCell<Vec<u8>>,
     /// Text for standard error, likewise.
     text: RefCell<String>,
     /// The code that a script wants to end with.
     ended: Cell<Option<i32>>,
-}
-
-impl Outside for Surroundings {
-    fn stderr(&self, text: &str) {
-        self.text.borrow_mut().push_str(text);
-    }
-
-    fn exit(&self, code: i32) {
-        self.ended.set(Some(self.ended.get().unwrap_or(code)));
-    }
-
-    fn asked(&self) {
-        self.fresh.note();
-    }
-
-    fn library(&self, begins: bool) {
-        self.fresh.library(begins);
-    }
 }
 
 /// Promises that were rejected and that nobody waits for yet, with the reasons.
@@ -113,7 +82,11 @@ type Rejected = Rc<RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'st
 pub(super) struct App {
     rejected: Rejected,
     hooks: Persistent<Object<'static>>,
-    world: World,
+    emitter: Persistent<Value<'static>>,
+    /// The app's realm.
+    realm: Option<Context>,
+    /// That of modules.
+    host: Context,
     pub(super) fresh: Rc<Fresh>,
     deadline: Rc<Cell<Deadline>>,
     surroundings: Rc<Surroundings>,
@@ -123,7 +96,7 @@ pub(super) struct App {
 impl App {
     /// The engine, without an app.
     pub(super) fn new(load: &Load) -> Result<Self, Fatal> {
-        let failed = |error: rquickjs::Error| Fatal::from(error.to_string());
+        let failed = |error: Error| Fatal::from(error.to_string());
         let runtime = Runtime::new().map_err(failed)?;
         runtime.set_memory_limit(load.memory);
         runtime.set_max_stack_size(STACK);
@@ -134,25 +107,24 @@ impl App {
         track(&runtime, &rejected);
 
         let fresh = Fresh::new();
-        let surroundings = Rc::new(Surroundings {
-            fresh: Rc::clone(&fresh),
-            lines: RefCell::default(),
-            text: RefCell::default(),
-            ended: Cell::new(None),
-        });
-        let outside: Rc<dyn Outside> = Rc::<Surroundings>::clone(&surroundings);
-        let world = World::new(&runtime, Rc::new(Directories::new(&load.modules)), outside)?;
-        let hooks = world.host().with(|ctx| {
+        let surroundings = Rc::new(Surroundings::default());
+        let host = Context::full(&runtime).map_err(failed)?;
+        let (hooks, emitter) = host.with(|ctx| {
             let made = (|| {
                 fresh.install(&ctx)?;
-                let natives = natives(&ctx, &fresh, &surroundings)?;
-                let start: Function<'_> = ctx.eval(include_str!("host.js"))?;
-                let hooks: Object<'_> = start.call((natives,))?;
-                Ok(Persistent::save(&ctx, hooks))
+                let natives = Object::new(ctx.clone())?;
+                fresh.add_natives(&natives)?;
+                surroundings.add_natives(&natives)?;
+                let make: Function<'_> = ctx.eval(include_str!("host.js"))?;
+                let hooks: Object<'_> = make.call((natives.clone(),))?;
+                let require = world::host(&ctx, &natives, &load.modules)?;
+                ctx.globals().set("require", require.clone())?;
+                let emitter: Value<'_> = require.call(("events",))?;
+                Ok((Persistent::save(&ctx, hooks), Persistent::save(&ctx, emitter)))
             })();
-            made.catch(&ctx).map_err(|error: rquickjs::CaughtError<'_>| Fatal::from(error.to_string()))
+            made.map_err(|error| fatal(&ctx, error))
         })?;
-        Ok(Self { rejected, hooks, world, fresh, deadline, surroundings, runtime })
+        Ok(Self { rejected, hooks, emitter, realm: None, host, fresh, deadline, surroundings, runtime })
     }
 
     /// Sets what scripts must not pass.
@@ -163,18 +135,21 @@ impl App {
     /// Loads the app, and what it requires. May be done again: then with another realm, and what was queued is forgotten.
     pub(super) fn load(&mut self, load: &Load) -> Result<(), Fatal> {
         let api = self.with(|ctx, hooks| {
-            let emitter: Function<'_> = ctx.eval("require('events')")?;
+            let emitter = self.emitter.clone().restore(ctx)?;
             let api: Object<'_> = hooks.get::<_, Function<'_>>("start")?.call((emitter,))?;
             Ok(Persistent::save(ctx, api))
         })?;
-        let fresh = Rc::clone(&self.fresh);
-        let request = LoadRequest {
-            source: &load.source,
-            app_context: load.app_context.as_deref(),
-            api,
-            prepare: &|realm: &Ctx<'_>| fresh.install(realm),
-        };
-        self.world.load(&self.runtime, request)?;
+        let realm = world::realm(&self.runtime, &self.host, load.app_context.as_deref(), &api);
+        let realm = realm.map_err(|error| self.host.with(|ctx| fatal(&ctx, error)))?;
+        realm.with(|ctx| {
+            self.fresh.install(&ctx).map_err(|error| fatal(&ctx, error))?;
+            let mut options = EvalOptions::default();
+            options.strict = false;
+            options.filename = Some(FILE_NAME.to_owned());
+            ctx.eval_with_options::<Value<'_>, _>(load.source.as_str(), options).map_err(|error| fatal(&ctx, error))?;
+            Ok::<_, Fatal>(())
+        })?;
+        self.realm = Some(realm);
         self.call("loaded", ())
     }
 
@@ -191,7 +166,6 @@ impl App {
     /// For one message: so many bytes on top of what is there. Garbage is looked for only when half of them are used, because looking
     /// at everything means copying everything.
     pub(super) fn begin_message(&self, there: usize, memory: usize) {
-        self.world.forked();
         self.runtime.set_memory_limit(there.saturating_add(memory));
         self.runtime.set_gc_threshold(there.saturating_add(memory / 2));
     }
@@ -235,8 +209,22 @@ impl App {
 
     /// Runs what waits for the end of the running code, and looks for rejections that nobody handled.
     pub(super) fn settle(&self) -> Result<(), Fatal> {
-        self.world.settle(&self.runtime)?;
-        self.check_rejections()
+        loop {
+            let mut ran = false;
+            while self.call("tick", ())? {
+                ran = true;
+            }
+            loop {
+                match self.runtime.execute_pending_job() {
+                    Ok(true) => ran = true,
+                    Ok(false) => break,
+                    Err(job) => return Err(job.0.with(|ctx| fatal(&ctx, Error::Exception))),
+                }
+            }
+            if !ran {
+                return self.check_rejections();
+            }
+        }
     }
 
     /// Looks for rejections that nobody handled.
@@ -245,7 +233,7 @@ impl App {
         let Some((_, reason)) = first else { return Ok(()) };
         self.with(|ctx, _| {
             let reason = reason.restore(ctx)?;
-            let text = thrown_text(ctx, &reason);
+            let text = text(ctx, &reason);
             let is_error = reason.as_object().is_some_and(|reason| reason.is_error());
             Ok(if is_error { text } else { format!("Unhandled promise rejection, the reason is: {text}") })
         })
@@ -289,26 +277,49 @@ impl App {
     }
 
     fn with<R>(&self, act: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<R>) -> Result<R, Fatal> {
-        self.world.host().with(|ctx| {
+        self.host.with(|ctx| {
             let acted = self.hooks.clone().restore(&ctx).and_then(|hooks| act(&ctx, &hooks));
-            acted.map_err(|error| match error {
-                rquickjs::Error::Exception => Fatal::from(thrown_text(&ctx, &ctx.catch())),
-                error => Fatal::from(error.to_string()),
-            })
+            acted.map_err(|error| fatal(&ctx, error))
         })
     }
 }
 
-fn natives<'js>(ctx: &Ctx<'js>, fresh: &Rc<Fresh>, surroundings: &Rc<Surroundings>) -> rquickjs::Result<Object<'js>> {
-    let natives = Object::new(ctx.clone())?;
-    let fresh = Rc::clone(fresh);
-    natives.set("clock", Function::new(ctx.clone(), move || fresh.timer_clock())?)?;
-    let to = Rc::clone(surroundings);
-    let write = move |line: String| to.lines.borrow_mut().extend_from_slice(line.as_bytes());
-    natives.set("write", Function::new(ctx.clone(), write)?)?;
-    let to = Rc::clone(surroundings);
-    natives.set("exit", Function::new(ctx.clone(), move |code: i32| to.exit(code))?)?;
-    Ok(natives)
+impl Surroundings {
+    fn add_natives<'js>(self: &Rc<Self>, natives: &Object<'js>) -> rquickjs::Result<()> {
+        let ctx = natives.ctx();
+        let to = Rc::clone(self);
+        let write = move |line: String| to.lines.borrow_mut().extend_from_slice(line.as_bytes());
+        natives.set("write", Function::new(ctx.clone(), write)?)?;
+        let to = Rc::clone(self);
+        let stderr = move |text: String| to.text.borrow_mut().push_str(&text);
+        natives.set("stderr", Function::new(ctx.clone(), stderr)?)?;
+        let to = Rc::clone(self);
+        // The first counts.
+        let exit = move |code: i32| to.ended.set(Some(to.ended.get().unwrap_or(code)));
+        natives.set("exit", Function::new(ctx.clone(), exit)?)
+    }
+}
+
+/// What an error means for the app.
+fn fatal(ctx: &Ctx<'_>, error: Error) -> Fatal {
+    match error {
+        Error::Exception => Fatal::from(text(ctx, &ctx.catch())),
+        error => Fatal::from(error.to_string()),
+    }
+}
+
+/// What was thrown, as Node shows it: the stack of an error, its first line saying what it is; anything else as a string.
+fn text<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> String {
+    let shown = Coerced::<String>::from_js(ctx, thrown.clone())
+        .map_or_else(|_| "(something that is no string)".to_owned(), |text| text.0);
+    let stack = thrown.as_object().and_then(|thrown| thrown.get::<_, String>("stack").ok());
+    // Describing runs code of the app, which may have thrown, too.
+    let _ = ctx.catch();
+    match stack {
+        Some(stack) if stack.starts_with(&shown) => stack,
+        Some(stack) => format!("{shown}\n{stack}"),
+        None => format!("Uncaught {shown}"),
+    }
 }
 
 /// Keeps the list of rejections: a promise that is handled later, within the same task, is no longer on it.

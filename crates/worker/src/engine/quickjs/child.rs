@@ -156,9 +156,8 @@ impl Input {
             }
             return false;
         }
-        match call::poll([LINES], timeout.map(nanoseconds)) {
-            Ok(0) => return true,
-            _ => {}
+        if let Ok(0) = call::poll([LINES], timeout.map(nanoseconds)) {
+            return true;
         }
         self.bytes.drain(..self.start);
         self.seen -= self.start;

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use rquickjs::{Ctx, Function, Result};
+use rquickjs::{Ctx, Function, Object, Result, TypedArray, Value};
 use serde::{Deserialize, Serialize};
 
 /// How much is loaded once, rather than for each message.
@@ -25,6 +25,8 @@ pub enum Extent {
 
 /// Random bytes fetched at a time.
 const POOL: usize = 256;
+/// Random bytes handed out at a time, at most: as by Node's `getRandomValues`.
+const MOST: usize = 65_536;
 
 /// The clocks of one process.
 #[derive(Debug)]
@@ -74,33 +76,32 @@ impl Fresh {
         }
     }
 
-    /// Milliseconds, for timers: no script sees these numbers.
+    /// Milliseconds of a clock that stands still between loading and the message. For timers, which tell nobody.
     #[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days of running")]
     pub(super) fn timer_clock(&self) -> f64 {
         belljar_sys::call::monotonic_ns().saturating_sub(self.slept.get()) as f64 / 1e6
     }
 
-    /// A library begins to be evaluated, or ends.
-    pub(super) fn library(&self, begins: bool) {
-        let depth = self.libraries.get();
-        self.libraries.set(if begins { depth + 1 } else { depth.saturating_sub(1) });
-    }
-
     /// Notes that somebody wants what must not be remembered.
-    pub(super) fn note(&self) {
+    fn note(&self) {
         if self.loading.get() {
             let extent = if self.libraries.get() > 0 { Extent::Engine } else { Extent::Libraries };
             self.extent.set(self.extent.get().min(extent));
         }
     }
 
-    /// Whole milliseconds since 1970.
+    /// Milliseconds since 1970, with fractions.
     fn now(&self) -> f64 {
         self.note();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        #[expect(clippy::cast_precision_loss, reason = "exact until the year 287,000")]
-        let milliseconds = now.as_millis() as f64;
-        milliseconds
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3
+    }
+
+    /// Random bytes.
+    fn random(&self, count: usize) -> Vec<u8> {
+        self.note();
+        let mut bytes = vec![0; count.min(MOST)];
+        fill(&mut bytes);
+        bytes
     }
 
     /// From 0 up to 1, with all 53 bits that such a number has.
@@ -121,9 +122,35 @@ impl Fresh {
     /// Replaces the clocks and the randomness of a realm.
     pub(super) fn install(self: &Rc<Self>, realm: &Ctx<'_>) -> Result<()> {
         let (fresh, also) = (Rc::clone(self), Rc::clone(self));
-        let now = Function::new(realm.clone(), move || fresh.now())?.with_name("now")?;
+        let now = Function::new(realm.clone(), move || fresh.now().floor())?.with_name("now")?;
         let random = Function::new(realm.clone(), move || also.number())?.with_name("random")?;
         realm.eval::<Function<'_>, _>(include_str!("fresh.js"))?.call((now, random))
+    }
+
+    /// Adds what the modules of the host realm are built on.
+    pub(super) fn add_natives<'js>(self: &Rc<Self>, natives: &Object<'js>) -> Result<()> {
+        let ctx = natives.ctx();
+        let fresh = Rc::clone(self);
+        natives.set("now", Function::new(ctx.clone(), move || fresh.now())?)?;
+        let fresh = Rc::clone(self);
+        natives.set("clock", Function::new(ctx.clone(), move || fresh.timer_clock())?)?;
+        let fresh = Rc::clone(self);
+        let monotonic = move || {
+            fresh.note();
+            fresh.timer_clock()
+        };
+        natives.set("monotonic", Function::new(ctx.clone(), monotonic)?)?;
+        let fresh = Rc::clone(self);
+        let random = move |ctx: Ctx<'js>, count: usize| TypedArray::<u8>::new(ctx, fresh.random(count));
+        natives.set("random", Function::new(ctx.clone(), random)?)?;
+        let fresh = Rc::clone(self);
+        let library = move |load: Function<'js>| {
+            fresh.libraries.set(fresh.libraries.get() + 1);
+            let loaded = load.call::<_, Value<'js>>(());
+            fresh.libraries.set(fresh.libraries.get().saturating_sub(1));
+            loaded
+        };
+        natives.set("library", Function::new(ctx.clone(), library)?)
     }
 }
 

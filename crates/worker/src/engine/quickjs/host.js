@@ -6,7 +6,7 @@
   // Tasks. -------------------------------------------------------------------------------------------------------------------------
 
   const LONGEST = 2 ** 31 - 1;
-  let immediates = [], batch = [], timers = [], horizon = 0, made = 0;
+  let ticks = [], immediates = [], batch = [], timers = [], horizon = 0, made = 0;
 
   const need = (callback) => {
     if (typeof callback !== 'function') {
@@ -64,13 +64,22 @@
     clearTimeout: clear,
     clearInterval: clear,
     clearImmediate(what) { if (what instanceof Immediate) what.callback = undefined; },
+    queueMicrotask(callback) { need(callback); Promise.resolve().then(() => { callback(); }); },
   };
   for (const [name, value] of Object.entries(globals)) {
     Object.defineProperty(globalThis, name, { value, writable: true, enumerable: true, configurable: true });
   }
 
+  native.nextTick = function nextTick(callback, ...args) { need(callback); ticks.push({ callback, args }); };
+
   const loop = {
     // Each runs one task of its kind, and says whether there was one.
+    tick() {
+      const task = ticks.shift();
+      if (task === undefined) return false;
+      task.callback.apply(undefined, task.args);
+      return true;
+    },
     timer() {
       const timer = timers[0];
       if (timer === undefined || timer.due > horizon) return false;
@@ -137,7 +146,7 @@
   return Object.assign(loop, {
     // What is sent before anything is loaded.
     start(EventEmitter) {
-      immediates = []; batch = []; timers = []; loaded = false;
+      ticks = []; immediates = []; batch = []; timers = []; loaded = false;
       api = makeApi(EventEmitter);
       api.log_info('Starting sandbox ...');
       api.log_info('Loading sandboxed code ...');
