@@ -1,5 +1,6 @@
 //! What an app may ask for.
 
+pub mod http;
 pub mod journal;
 
 use std::collections::BTreeMap;

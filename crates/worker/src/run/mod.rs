@@ -13,6 +13,8 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::Semaphore;
+
 use crate::bus::{BusError, Destination, SharedBus};
 use crate::config::Profile;
 use crate::message::Message;
@@ -41,6 +43,8 @@ pub struct RunContext {
     pub originals: HashMap<String, Message>,
     /// Where log lines about this run go.
     pub log: Log,
+    /// Turns of this run's HTTP requests.
+    pub(crate) http_turns: Semaphore,
     bus: SharedBus,
     unconfirmed: Mutex<Vec<crate::bus::Boxed<'static, Result<(), BusError>>>>,
     published: AtomicU64,
@@ -65,6 +69,7 @@ impl RunContext {
             profile,
             originals,
             log,
+            http_turns: Semaphore::new(crate::resource::http::MOST_REQUESTS_PER_RUN),
             bus,
             unconfirmed: Mutex::default(),
             published: AtomicU64::new(0),

@@ -139,7 +139,7 @@ impl Consumer {
     }
 
     /// Ends: what runs has this long.
-    pub(super) async fn retire(self, patience: Duration) {
+    pub(super) async fn retire(&self, patience: Duration) {
         self.drain();
         let deployed = self.0.current();
         deployed.users.close();

@@ -26,10 +26,11 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -74,71 +75,93 @@ pub struct Deployment {
     pub handler: Box<dyn Handler>,
 }
 
+/// What is to be done with an app from now on.
+#[derive(Debug)]
+pub enum Plan {
+    /// It is served by this deployment.
+    Serve(Box<Deployment>),
+    /// The app with this name goes on as it is.
+    Keep(String),
+}
+
 /// Serves apps. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Service {
     bus: SharedBus,
     metrics: Arc<Metrics>,
     /// By their names.
-    consumers: Arc<Mutex<BTreeMap<String, Consumer>>>,
+    consumers: Arc<RwLock<BTreeMap<String, Arc<Consumer>>>>,
+    /// Held by who changes what is served, which takes time.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Service {
     /// Without any app yet.
     #[must_use]
     pub fn new(bus: SharedBus, metrics: Arc<Metrics>) -> Self {
-        Self { bus, metrics, consumers: Arc::default() }
+        Self { bus, metrics, consumers: Arc::default(), changing: Arc::default() }
     }
 
     /// Serves these apps from now on, and no others. One that was served before goes on with its new deployment: what runs ends with
     /// the old one. One that is not named any more stops consuming, finishes what it runs, within `patience`, and leaves the rest to
     /// come again.
-    pub async fn deploy(&self, deployments: Vec<Deployment>, patience: Duration) {
-        let mut consumers = self.consumers.lock().await;
-        let mut former = std::mem::take(&mut *consumers);
-        for deployment in deployments {
-            let name = deployment.app.name.clone();
-            let consumer = match former.remove(&name) {
-                Some(consumer) if consumer.fits(&deployment.app) => {
-                    consumer.exchange(deployment);
-                    consumer
-                }
-                other => {
-                    // The queues of both are the same: one after the other, so that users' messages stay in order.
-                    if let Some(consumer) = other {
-                        consumer.retire(patience).await;
-                    }
-                    Consumer::start(Arc::clone(&self.bus), &self.metrics, deployment)
-                }
+    pub async fn deploy(&self, plans: Vec<Plan>, patience: Duration) {
+        let changing = self.changing.lock().await;
+        let mut wanted = BTreeMap::new();
+        for plan in plans {
+            match plan {
+                Plan::Serve(deployment) => wanted.insert(deployment.app.name.clone(), Some(deployment)),
+                Plan::Keep(name) => wanted.insert(name, None),
             };
-            consumers.insert(name, consumer);
         }
-        for (name, consumer) in former {
-            info!(app = name, "The app is not served any more.");
-            consumer.retire(patience).await;
+        let fits = |name: &String, consumer: &Arc<Consumer>| match wanted.get(name) {
+            Some(Some(deployment)) => consumer.fits(&deployment.app),
+            Some(None) => true,
+            None => false,
+        };
+        let retired: Vec<_> = self.write().extract_if(.., |name, consumer| !fits(name, consumer)).collect();
+        // Before their successors: users' messages stay in order.
+        let mut ending = JoinSet::new();
+        for (name, consumer) in retired {
+            info!(app = name, "The app is not served any more as it was.");
+            ending.spawn(async move { consumer.retire(patience).await });
         }
+        ending.join_all().await;
+        for (name, deployment) in wanted {
+            let Some(deployment) = deployment else { continue };
+            let known = self.read().get(&name).cloned();
+            match known {
+                Some(consumer) => consumer.exchange(*deployment),
+                None => {
+                    let consumer = Consumer::start(Arc::clone(&self.bus), &self.metrics, *deployment);
+                    self.write().insert(name, Arc::new(consumer));
+                }
+            }
+        }
+        drop(changing);
     }
 
     /// Whether messages are being worked on; else what is in the way.
     ///
     /// # Errors
     /// What is in the way, for an operator.
-    pub async fn ready(&self) -> Result<(), String> {
+    pub fn ready(&self) -> Result<(), String> {
         self.bus.state()?;
-        let consumers = self.consumers.lock().await;
-        consumers.iter().try_for_each(|(name, consumer)| {
+        self.read().iter().try_for_each(|(name, consumer)| {
             consumer.trouble().map_or(Ok(()), |trouble| Err(format!("app {name}: {trouble}")))
         })
     }
 
     /// The last log lines of the app with this name, if it is served.
-    pub async fn journal(&self, app: &str) -> Option<Arc<Journal>> {
-        self.consumers.lock().await.get(app).map(Consumer::journal)
+    #[must_use]
+    pub fn journal(&self, app: &str) -> Option<Arc<Journal>> {
+        self.read().get(app).map(|consumer| consumer.journal())
     }
 
     /// All metrics as text, those of this moment brought up to date.
     pub async fn print_metrics(&self) -> String {
-        for consumer in self.consumers.lock().await.values() {
+        let consumers: Vec<_> = self.read().values().cloned().collect();
+        for consumer in consumers {
             consumer.gauge().await;
         }
         self.metrics.print()
@@ -147,18 +170,28 @@ impl Service {
     /// Ends: stops consuming, lets what runs end within `patience`, kills what is left then, and leaves whatever was not finished
     /// unacknowledged, to come again.
     pub async fn stop(&self, patience: Duration) {
-        let consumers = std::mem::take(&mut *self.consumers.lock().await);
+        let changing = self.changing.lock().await;
+        let consumers = std::mem::take(&mut *self.write());
         for consumer in consumers.values() {
             consumer.drain();
+        }
+        let mut ending = JoinSet::new();
+        for consumer in consumers.into_values() {
+            ending.spawn(async move { consumer.retire(patience).await });
         }
         if timeout(patience, self.bus.pause()).await.is_err() {
             warn!("The broker did not answer when it was told to deliver nothing more.");
         }
-        let mut ending = tokio::task::JoinSet::new();
-        for consumer in consumers.into_values() {
-            ending.spawn(consumer.retire(patience));
-        }
         ending.join_all().await;
+        drop(changing);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Arc<Consumer>>> {
+        self.consumers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Arc<Consumer>>> {
+        self.consumers.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Metrics, Service, Verdict};
+use super::{Deployment, Metrics, Plan, Service, Verdict};
 use crate::bus::Queue;
 use crate::config::App;
 use fake::{FakeBus, Settled, app, deployment, reply, until};
@@ -35,8 +35,12 @@ where
 {
     let bus = FakeBus::default();
     let service = Service::new(Arc::new(bus.clone()), Arc::new(Metrics::default()));
-    service.deploy(vec![deployment(app, act).0], PATIENCE).await;
+    service.deploy(just(deployment(app, act).0), PATIENCE).await;
     (bus, service)
+}
+
+fn just(deployment: Deployment) -> Vec<Plan> {
+    vec![Plan::Serve(Box::new(deployment))]
 }
 
 fn failed() -> Verdict {
@@ -281,17 +285,17 @@ async fn faults_of_ours_are_waited_for_and_make_it_unready() {
         async move { if run < 3 { Verdict::Unavailable("no sandbox".to_owned()) } else { Verdict::Done } }
     })
     .await;
-    assert_eq!(service.ready().await, Ok(()));
+    assert_eq!(service.ready(), Ok(()));
     bus.message(1, "a").await;
     until("a first run", || runs.load(Ordering::SeqCst) > 0).await;
     let mut unready = false;
     while bus.settled().is_empty() {
-        unready |= service.ready().await == Err("app t: no sandbox".to_owned());
+        unready |= service.ready() == Err("app t: no sandbox".to_owned());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert!(unready);
     assert_eq!(bus.settled(), [Settled::Acknowledged(1)]);
-    assert_eq!(service.ready().await, Ok(()));
+    assert_eq!(service.ready(), Ok(()));
 }
 
 #[tokio::test]
@@ -396,7 +400,7 @@ async fn an_app_is_exchanged_while_it_runs() {
     });
     let bus = FakeBus::default();
     let service = Service::new(Arc::new(bus.clone()), Arc::new(Metrics::default()));
-    service.deploy(vec![old], PATIENCE).await;
+    service.deploy(just(old), PATIENCE).await;
     bus.message(1, "a").await;
     until("it waits", || bus.consumed() == 2).await;
     // The message is on its way to the old one until it says so: a second one of another user is certainly behind it.
@@ -407,7 +411,7 @@ async fn an_app_is_exchanged_while_it_runs() {
             Verdict::Done
         })
     };
-    service.deploy(vec![new().0], PATIENCE).await;
+    service.deploy(just(new().0), PATIENCE).await;
     bus.message(2, "b").await;
     until("the new one", || bus.published() == ["new"]).await;
     assert!(!*closed.lock().unwrap(), "the old one still runs");
@@ -415,12 +419,15 @@ async fn an_app_is_exchanged_while_it_runs() {
     until("the old one", || bus.published() == ["new", "old"] && *closed.lock().unwrap()).await;
     assert_eq!(bus.consumed(), 2, "the queues were not consumed anew");
     // With another number of messages it has to.
-    service.deploy(vec![deployment(App { prefetch: 3, ..app() }, |_, _| async { Verdict::Done }).0], PATIENCE).await;
+    let other = deployment(App { prefetch: 3, ..app() }, |_, _| async { Verdict::Done }).0;
+    service.deploy(just(other), PATIENCE).await;
     until("anew", || bus.consumed() == 4).await;
-    let (_, closed) = new();
+    let kept = Plan::Keep("t".to_owned());
+    service.deploy(vec![kept, Plan::Keep("unknown".to_owned())], PATIENCE).await;
+    assert!(service.journal("t").is_some() && service.journal("unknown").is_none());
     service.deploy(Vec::new(), PATIENCE).await;
-    assert!(!*closed.lock().unwrap());
-    assert_eq!(service.ready().await, Ok(()));
+    assert!(service.journal("t").is_none());
+    assert_eq!(bus.consumed(), 4);
 }
 
 fn go_is_awaited(service: &Service) -> bool {
