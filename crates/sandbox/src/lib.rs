@@ -21,6 +21,7 @@ pub mod privileges;
 mod report;
 mod sandbox;
 mod seccomp;
+pub mod spelling;
 mod streams;
 pub mod units;
 mod warm;

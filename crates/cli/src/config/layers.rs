@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use belljar_sandbox::spelling::nearest;
 use figment::error::{Actual, Error, Kind};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -14,7 +15,6 @@ use serde::de::DeserializeOwned;
 use super::error::{ConfigError, Suggestion};
 use super::keys::keys_of;
 use super::locate::{line_of, line_of_key};
-use super::suggest::nearest;
 
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "BELLJAR_";

@@ -8,7 +8,6 @@ mod layers;
 mod locate;
 mod settings;
 mod show;
-mod suggest;
 
 use std::ffi::OsString;
 use std::fs;

@@ -3,7 +3,7 @@
 mod sources;
 
 use anyhow::anyhow;
-use belljar_worker::config::{self, Loaded, Problem};
+use belljar_worker::config::{self, Loaded, Problem, Problems};
 
 use crate::args::WorkerArgs;
 use crate::exit::ExitCode;
@@ -16,13 +16,11 @@ use crate::failure::{Failure, advise, print, say};
 /// The configuration cannot be used, or something that the worker needs cannot be had.
 pub(crate) fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
     let (sources, _place) = sources::of(args)?;
-    let Loaded { worker, warnings } = match config::load(&sources) {
+    let Loaded { worker, warnings, .. } = match config::load(&sources) {
         Ok(loaded) => loaded,
-        Err(problems) => return Ok(refuse(&problems.0)),
+        Err(problems) => return Ok(refuse(&problems)),
     };
-    for warning in &warnings {
-        tell(format_args!("warning: {warning}"), warning);
-    }
+    warn_of(&warnings);
     if args.check {
         print(format!("{worker:#?}\n"))?;
         return Ok(ExitCode::Success);
@@ -31,11 +29,18 @@ pub(crate) fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
 }
 
 /// All problems, not only the first.
-fn refuse(problems: &[Problem]) -> ExitCode {
-    for problem in problems {
+fn refuse(problems: &Problems) -> ExitCode {
+    warn_of(&problems.warnings);
+    for problem in &problems.errors {
         tell(format_args!("error: {problem}"), problem);
     }
     ExitCode::Usage
+}
+
+fn warn_of(warnings: &[Problem]) {
+    for warning in warnings {
+        tell(format_args!("warning: {warning}"), warning);
+    }
 }
 
 fn tell(line: impl std::fmt::Display, problem: &Problem) {

@@ -3,7 +3,7 @@
 use std::env;
 
 use anyhow::Context;
-use belljar_worker::config::Sources;
+use belljar_worker::config::{CONFIG_VARIABLES, Sources};
 use tempfile::TempDir;
 
 use crate::args::WorkerArgs;
@@ -17,7 +17,8 @@ use crate::failure::Failure;
 /// There is no room for that directory.
 pub(super) fn of(args: &WorkerArgs) -> Result<(Sources, Option<TempDir>), Failure> {
     let environment: Vec<_> = env::vars_os().collect();
-    let named = args.config.is_some() || environment.iter().any(|(name, _)| CONFIGS.iter().any(|known| name == known));
+    let named =
+        args.config.is_some() || environment.iter().any(|(name, _)| CONFIG_VARIABLES.iter().any(|known| name == known));
     let place = if args.console && !named {
         Some(tempfile::tempdir().context("cannot make a directory for the example's data")?)
     } else {
@@ -50,11 +51,9 @@ pub(super) fn of(args: &WorkerArgs) -> Result<(Sources, Option<TempDir>), Failur
         password: vumi.password.clone(),
         unused: unused.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect(),
         example: place.as_ref().map(|place| place.path().to_owned()),
+        directory: env::current_dir().context("cannot tell the working directory")?,
         data_dir: Settings::for_caller(&environment).data_dir.join("worker"),
         environment,
     };
     Ok((sources, place))
 }
-
-/// Variables that name a configuration.
-const CONFIGS: [&str; 2] = ["BELLJAR_WORKER_CONFIG", "CONFIG_FILE"];

@@ -1,10 +1,17 @@
 //! From files, variables and flags to a worker.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::problem::{Problem, Problems};
-use super::{Secret, Worker, example};
+use belljar_sandbox::spelling::nearest;
+
+use super::problem::{Place, Problem, Problems, Writing};
+use super::section::{Dialect, Report, Section};
+use super::settings::{self, SETTINGS, variable_of};
+use super::tree::{Node, Value};
+use super::yaml::{self, Files};
+use super::{App, Secret, Worker, belljar, example, toml, vumi};
 
 /// All that may say something about a worker: the command line and the environment.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +38,8 @@ pub struct Sources {
     pub example: Option<PathBuf>,
     /// Directory of data, if nothing says which.
     pub data_dir: PathBuf,
+    /// What relative paths of YAML, variables and flags are relative to: the working directory.
+    pub directory: PathBuf,
 }
 
 /// What came of it.
@@ -40,6 +49,50 @@ pub struct Loaded {
     pub worker: Worker,
     /// What is probably not meant so.
     pub warnings: Vec<Problem>,
+    /// Where each value that somebody set was written, by its key: `apps.NAME.timeout` in TOML, `timeout` in YAML.
+    pub origins: BTreeMap<String, Place>,
+}
+
+/// Variables that name the configuration, the first that is set counts.
+pub const CONFIG_VARIABLES: [&str; 2] = ["BELLJAR_WORKER_CONFIG", "CONFIG_FILE"];
+
+/// What Kubernetes and Docker put into the environment of everything next to a service called `belljar-worker`.
+const OF_ORCHESTRATORS: [&str; 3] = ["BELLJAR_WORKER_SERVICE_", "BELLJAR_WORKER_PORT", "BELLJAR_WORKER_ENV_"];
+
+/// Commands of `twistd` that start a worker.
+const COMMANDS: [&str; 2] = ["vumi_worker", "start_worker"];
+
+/// What reading needs to know of the world.
+pub(super) struct Context<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) data_dir: PathBuf,
+}
+
+impl Context<'_> {
+    /// A variable of the environment, if it is text.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let (_, value) = self.sources.environment.iter().find(|(known, _)| known == name)?;
+        value.to_str().map(str::to_owned)
+    }
+
+    /// A path: in TOML relative to the file, elsewhere to the working directory, as vxsandbox does it. What is not there but beside
+    /// the YAML file is meant to be that.
+    pub(super) fn resolve(&self, path: &Path, place: &Place) -> PathBuf {
+        let from_here = self.sources.directory.join(path);
+        let Some(file) = place.file() else { return from_here };
+        let beside = self.sources.directory.join(file).parent().unwrap_or(Path::new("/")).join(path);
+        if is_toml(file) || (!from_here.exists() && beside.exists()) { beside } else { from_here }
+    }
+}
+
+/// The configuration, before it is known what it means.
+enum Written {
+    /// One app, in vxsandbox's form.
+    Vumi(Node),
+    /// In ours.
+    Belljar(Node),
+    /// Nothing was written.
+    Example(PathBuf),
 }
 
 /// Reads everything and checks it. May be called again, to find out what changed.
@@ -48,9 +101,322 @@ pub struct Loaded {
 ///
 /// All that is wrong, not only the first.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
-    match &sources.example {
-        Some(directory) => Ok(Loaded { worker: example(directory), warnings: Vec::new() }),
-        None => Err(Problems(vec![no_configuration()])),
+    let mut report = Report::default();
+    let mut context = Context { sources, data_dir: sources.data_dir.clone() };
+    notes(&context, &mut report);
+    let worker = match written(&context, &mut report) {
+        Ok(written) => worker(written, &mut context, &mut report),
+        Err(problem) => {
+            report.errors.push(problem);
+            None
+        }
+    };
+    let Report { mut errors, mut warnings, origins } = report;
+    warnings.sort_by(|one, other| one.place.cmp(&other.place));
+    match worker {
+        Some(worker) if errors.is_empty() => Ok(Loaded { worker, warnings, origins }),
+        _ => {
+            errors.sort_by(|one, other| one.place.cmp(&other.place));
+            Err(Problems { errors, warnings })
+        }
+    }
+}
+
+fn worker(written: Written, context: &mut Context<'_>, report: &mut Report) -> Option<Worker> {
+    let nowhere = Place::new(Writing::Flag("--set".to_owned()));
+    let (mut tree, written) = match written {
+        Written::Belljar(tree) => (tree, None),
+        other => (Node::empty(nowhere), Some(other)),
+    };
+    overlay(&mut tree, context, report);
+    let mut root = Section::new(tree, "", Dialect::Belljar, report)?;
+    let place = root.place.clone();
+    let node = root.take("worker", report).unwrap_or_else(|| Node::empty(place.clone()));
+    if let Some(directory) = settings::data_dir(&node, context, report) {
+        context.data_dir = directory;
+    }
+    let mut section = Section::new(node, "worker", Dialect::Belljar, report)?;
+    let log = root.take("log", report);
+    let (mut worker, defaults) = settings::read(&mut section, log, context, report);
+    section.finish(report);
+    match written {
+        None => worker.apps = apps(&mut root, &defaults, context, report),
+        Some(written) => {
+            if let Some(node) = root.take_named("apps") {
+                let hint = "--set-option KEY:VALUE sets an option of the one app in a YAML file".to_owned();
+                report.error(&node.place, "apps", "only TOML has apps", Some(hint));
+            }
+            worker.apps.extend(single(written, defaults, context, report));
+        }
+    }
+    root.finish(report);
+    Some(worker)
+}
+
+/// The app of a YAML file, or the example.
+fn single(written: Written, defaults: Vec<(String, Node)>, context: &Context<'_>, report: &mut Report) -> Option<App> {
+    match written {
+        Written::Vumi(tree) => {
+            let class = worker_class(context);
+            let class = class.as_ref().map(|(class, place)| (class.as_str(), place));
+            vumi::read(tree, class, defaults, context, report)
+        }
+        Written::Example(directory) => example(&directory).apps.pop(),
+        Written::Belljar(_) => None,
+    }
+}
+
+/// The apps of a TOML file, no two of which may have the same queues.
+fn apps(root: &mut Section, defaults: &[(String, Node)], context: &Context<'_>, report: &mut Report) -> Vec<App> {
+    let entries = root.table("apps", report).unwrap_or_default();
+    if entries.is_empty() {
+        report.error(&root.place, "apps", "no app", Some("an app is a table such as [apps.hello]".to_owned()));
+    }
+    let mut apps: Vec<App> = Vec::new();
+    for (name, node) in entries {
+        let place = node.place.clone();
+        let Some(app) = belljar::read(&name, node, defaults.to_vec(), context, report) else { continue };
+        if let Some(other) = apps.iter().find(|other| other.transport_name == app.transport_name) {
+            let text =
+                format!("the app '{}' has the same transport_name: each would get half of the messages", other.name);
+            report.error(&place, &format!("apps.{name}"), text, None);
+        }
+        apps.push(app);
+    }
+    apps.sort_by(|one, other| one.name.cmp(&other.name));
+    apps
+}
+
+/// Finds and parses the configuration.
+fn written(context: &Context<'_>, report: &mut Report) -> Result<Written, Problem> {
+    let sources = context.sources;
+    let mut file = sources.config.clone();
+    for name in CONFIG_VARIABLES {
+        file = file.or_else(|| context.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from));
+    }
+    let mut tree = match file {
+        Some(file) => {
+            let tree = read_file(&sources.directory.join(&file), file.clone(), report)?;
+            if is_toml(&file) {
+                only_yaml(context, report);
+                return Ok(Written::Belljar(tree));
+            }
+            tree
+        }
+        None if !sources.options.is_empty() || worker_class(context).is_some() => {
+            Node::empty(Place::new(Writing::Flag("--set-option".to_owned())))
+        }
+        None => {
+            return match &sources.example {
+                Some(directory) => Ok(Written::Example(directory.clone())),
+                None => Err(no_configuration()),
+            };
+        }
+    };
+    if tree.value == Value::Null {
+        tree.value = Value::Table(Vec::new());
+    }
+    if matches!(tree.value, Value::Table(_)) {
+        for (key, value, place) in vumi_options(context, report) {
+            tree.set(&[key.as_str()], Node::new(Value::Untyped(value), place));
+        }
+    }
+    Ok(Written::Vumi(tree))
+}
+
+/// A file by its name, which is called in messages what the operator called it.
+fn read_file(path: &Path, called: PathBuf, report: &mut Report) -> Result<Node, Problem> {
+    let place = Place::new(Writing::File(called));
+    let mut files = Files::default();
+    let text = files.read(path).map_err(|reason| Problem {
+        place: Some(place.clone()),
+        key: String::new(),
+        text: format!("cannot read the configuration: {reason}"),
+        hint: None,
+    })?;
+    if is_toml(path) {
+        toml::parse(&text, &place)
+    } else {
+        yaml::parse(&text, &place, &mut files, &mut report.warnings)
+    }
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
+/// What only an app in vxsandbox's form can make use of.
+fn only_yaml(context: &Context<'_>, report: &mut Report) {
+    if let Some((_, place)) = worker_class(context) {
+        report.warning(&place, "", "not used: in TOML an app's keys say what it is", None);
+    }
+    for (key, _, place) in vumi_options(context, report) {
+        let hint = format!("--set apps.NAME.{key}=VALUE sets an option of an app");
+        report.error(&place, "", "options of this kind are for an app in a YAML file", Some(hint));
+    }
+}
+
+fn worker_class(context: &Context<'_>) -> Option<(String, Place)> {
+    if let Some(class) = &context.sources.worker_class {
+        return Some((class.clone(), Place::new(Writing::Flag("--worker-class".to_owned()))));
+    }
+    let class = context.variable("WORKER_CLASS").filter(|class| !class.is_empty())?;
+    Some((class, Place::new(Writing::Variable("WORKER_CLASS".to_owned()))))
+}
+
+/// Options over those of the file: key, value, where it was set; what comes later counts.
+fn vumi_options(context: &Context<'_>, report: &mut Report) -> Vec<(String, String, Place)> {
+    const PREFIX: &str = "VUMI_OPT_";
+    let mut options = Vec::new();
+    for (name, value) in &context.sources.environment {
+        let Some(name) = name.to_str() else { continue };
+        let Some(key) = name.strip_prefix(PREFIX).filter(|key| !key.is_empty()) else { continue };
+        let place = Place::new(Writing::Variable(name.to_owned()));
+        match value.to_str() {
+            Some(value) => options.push((key.to_lowercase(), value.to_owned(), place)),
+            None => report.error(&place, "", "not UTF-8 text", None),
+        }
+    }
+    // The environment has no order that anybody chose.
+    options.sort();
+    for option in &context.sources.options {
+        let place = Place::new(Writing::Flag("--set-option".to_owned()));
+        match option.split_once(':') {
+            Some((key, value)) if !key.is_empty() => options.push((key.to_owned(), value.to_owned(), place)),
+            _ => report.error(&place, "", "expected KEY:VALUE", None),
+        }
+    }
+    options
+}
+
+/// Lays variables and flags over what the file says of the worker.
+fn overlay(tree: &mut Node, context: &Context<'_>, report: &mut Report) {
+    let mut set = |key: &str, value: Value, place: Place| {
+        tree.set(&key.split('.').collect::<Vec<_>>(), Node::new(value, place));
+    };
+    for (key, node) in vumi_config(context, report) {
+        set(key, node.value, node.place);
+    }
+    for (key, value, place) in amqp_variables(context, report) {
+        set(key, Value::Untyped(value), place);
+    }
+    for (name, value) in &context.sources.environment {
+        let Some(name) = name.to_str() else { continue };
+        let Some(key) = setting_of(name, report) else { continue };
+        let place = Place::new(Writing::Variable(name.to_owned()));
+        match value.to_str() {
+            Some(value) => set(key, Value::Untyped(value.to_owned()), place),
+            None => report.error(&place, "", "not UTF-8 text", None),
+        }
+    }
+    for (flag, key, value) in &context.sources.flags {
+        set(key, Value::Untyped(value.clone()), Place::new(Writing::Flag((*flag).to_owned())));
+    }
+    if let Some(password) = &context.sources.password {
+        let value = Value::Text(password.reveal().to_owned());
+        set("worker.broker.password", value, Place::new(Writing::Flag("--password".to_owned())));
+    }
+    for (key, value) in &context.sources.settings {
+        set(key, Value::Untyped(value.clone()), Place::new(Writing::Flag(format!("--set {key}"))));
+    }
+}
+
+/// The setting that a variable of ours sets.
+fn setting_of(variable: &str, report: &mut Report) -> Option<&'static str> {
+    if variable == "BELLJAR_LOG" {
+        return Some("log.filter");
+    }
+    let known = SETTINGS.iter().find(|key| variable_of(key) == variable);
+    if known.is_none()
+        && variable.starts_with("BELLJAR_WORKER_")
+        && !CONFIG_VARIABLES.contains(&variable)
+        && !OF_ORCHESTRATORS.iter().any(|prefix| variable.starts_with(prefix))
+    {
+        let variables: Vec<String> = SETTINGS.iter().map(|key| variable_of(key)).collect();
+        let hint = nearest(variable, variables.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
+        let place = Place::new(Writing::Variable(variable.to_owned()));
+        report.error(&place, "", "there is no such setting", hint);
+    }
+    known.copied()
+}
+
+/// The file of `--vumi-config`.
+fn vumi_config(context: &Context<'_>, report: &mut Report) -> Vec<(&'static str, Node)> {
+    const KEYS: [(&str, &str); 6] = [
+        ("hostname", "worker.broker.host"),
+        ("port", "worker.broker.port"),
+        ("username", "worker.broker.username"),
+        ("password", "worker.broker.password"),
+        ("vhost", "worker.broker.vhost"),
+        ("system-id", "worker.system_id"),
+    ];
+    let Some(file) = &context.sources.vumi_config else { return Vec::new() };
+    let tree = match read_file(&context.sources.directory.join(file), file.clone(), report) {
+        Ok(tree) => tree,
+        Err(problem) => {
+            report.errors.push(problem);
+            return Vec::new();
+        }
+    };
+    let Some(mut section) = Section::new(tree, "", Dialect::Vumi, report) else { return Vec::new() };
+    let found = KEYS.iter().filter_map(|(name, key)| Some((*key, untyped(section.take(name, report)?)))).collect();
+    for unused in ["specfile", "sentry"] {
+        section.take(unused, report);
+    }
+    section.finish(report);
+    found
+}
+
+/// A number in quotes is a number in this file.
+fn untyped(node: Node) -> Node {
+    match node.value {
+        Value::Text(text) => Node::new(Value::Untyped(text), node.place),
+        _ => node,
+    }
+}
+
+/// What the entry point of Vumi's images makes of its variables: a host switches the others on.
+fn amqp_variables(context: &Context<'_>, report: &mut Report) -> Vec<(&'static str, String, Place)> {
+    const REST: [(&str, &str, &str); 4] = [
+        ("AMQP_PORT", "worker.broker.port", "5672"),
+        ("AMQP_VHOST", "worker.broker.vhost", "/"),
+        ("AMQP_USERNAME", "worker.broker.username", "guest"),
+        ("AMQP_PASSWORD", "worker.broker.password", "guest"),
+    ];
+    let place = |name: &str| Place::new(Writing::Variable(name.to_owned()));
+    let variable = |name: &str| context.variable(name).filter(|value| !value.is_empty());
+    let Some(host) = variable("AMQP_HOST") else {
+        for (name, _, _) in REST {
+            if variable(name).is_some() {
+                report.warning(&place(name), "", "not used, because AMQP_HOST is not set", None);
+            }
+        }
+        return Vec::new();
+    };
+    let mut values = vec![("worker.broker.host", host, place("AMQP_HOST"))];
+    for (name, key, default) in REST {
+        match variable(name) {
+            Some(value) => values.push((key, value, place(name))),
+            None => values.push((key, default.to_owned(), place("AMQP_HOST"))),
+        }
+    }
+    values
+}
+
+/// What was said and has no meaning here.
+fn notes(context: &Context<'_>, report: &mut Report) {
+    for flag in &context.sources.unused {
+        report.warning(&Place::new(Writing::Flag((*flag).to_owned())), "", "not used", None);
+    }
+    if context.variable("SENTRY_DSN").is_some_and(|dsn| !dsn.is_empty()) {
+        let place = Place::new(Writing::Variable("SENTRY_DSN".to_owned()));
+        let hint = "errors are in the log (log.format=json) and counted at /metrics".to_owned();
+        report.warning(&place, "", "not used: nothing is sent to Sentry", Some(hint));
+    }
+    if let Some(command) = context.variable("TWISTD_COMMAND").filter(|command| !COMMANDS.contains(&command.as_str())) {
+        let place = Place::new(Writing::Variable("TWISTD_COMMAND".to_owned()));
+        let text = format!("{command:?} is no worker: belljar takes the place of vumi_worker only");
+        report.error(&place, "", text, None);
     }
 }
 

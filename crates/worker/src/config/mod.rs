@@ -1,9 +1,20 @@
 //! What a worker is told: vxsandbox's own files and variables, or belljar's.
 
+mod app;
+mod belljar;
+mod classes;
 mod example;
 mod load;
 pub mod node;
 mod problem;
+mod resource;
+mod secret;
+mod section;
+mod settings;
+mod toml;
+pub mod tree;
+mod vumi;
+pub mod yaml;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,8 +24,9 @@ use std::time::Duration;
 use crate::protocol::Fields;
 
 pub use example::{EXAMPLE_APP, example};
-pub use load::{Loaded, Sources, load};
+pub use load::{CONFIG_VARIABLES, Loaded, Sources, load};
 pub use problem::{Place, Problem, Problems, Writing};
+pub use settings::{SETTINGS, variable_of};
 
 /// Whose behaviour, where belljar's differs from vxsandbox's on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

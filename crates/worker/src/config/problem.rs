@@ -88,14 +88,19 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with a configuration. Never empty.
+/// All that is wrong with a configuration, in the order in which it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
+pub struct Problems {
+    /// Why it cannot be used. Never empty.
+    pub errors: Vec<Problem>,
+    /// What is probably not meant so, and may be behind the errors.
+    pub warnings: Vec<Problem>,
+}
 
 impl fmt::Display for Problems {
-    /// One line each.
+    /// The errors, one line each.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
+        for (index, problem) in self.errors.iter().enumerate() {
             write!(formatter, "{}{problem}", if index == 0 { "" } else { "\n" })?;
         }
         Ok(())

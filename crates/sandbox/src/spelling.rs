@@ -1,7 +1,8 @@
-//! What a misspelt name was probably meant to be.
+//! What a misspelt name in a configuration was probably meant to be.
 
 /// The candidate nearest to `name`, if one is near enough to be worth mentioning: at most a third of its letters wrong.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
