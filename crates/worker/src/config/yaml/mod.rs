@@ -64,8 +64,7 @@ impl Loader<'_> {
         let mut open: Vec<Open> = Vec::new();
         let mut anchors: HashMap<usize, Node> = HashMap::new();
         let mut root = None;
-        loop {
-            let Some(event) = parser.next_event() else { break };
+        while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| self.syntax(error.marker(), error.info()))?;
             let place = self.file.at_line(span.start.line());
             let mut size = 1;
