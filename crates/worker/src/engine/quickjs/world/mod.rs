@@ -3,11 +3,21 @@
 //!
 //! Two realms share one runtime. In the *host* realm are the modules, what `app_context` evaluates to, and `api`. The app's script has
 //! a realm of its own.
+//!
+//! The realms are no boundary: an app gets from `api` to everything of the host realm, in QuickJS as in Node. But here there is nothing
+//! to be had. What the host realm can do outside of itself is in `natives`, all of it: read modules from the configured directories,
+//! tell the time, give random numbers, write to standard error, and end.
+//!
+//! The JavaScript in `js/` is ours. It follows Node's documentation and what Node 20 was seen to do; `tests` compares the two.
+
+mod files;
+mod natives;
+mod resolve;
+mod sources;
 
 use std::path::PathBuf;
 
-use rquickjs::context::EvalOptions;
-use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
+use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Symbol};
 
 /// Equips the host realm, and returns its `require`.
 ///
@@ -25,48 +35,42 @@ use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
 ///
 /// Modules are looked for in `directories`, in this order: directories named `node_modules`, by their paths inside the sandbox, which
 /// are those outside.
+///
+/// # Errors
+/// Only if memory runs out.
 pub(crate) fn host<'js>(
     host: &Ctx<'js>,
-    _natives: &Object<'js>,
-    _directories: &[PathBuf],
+    natives: &Object<'js>,
+    directories: &[PathBuf],
 ) -> rquickjs::Result<Function<'js>> {
-    host.eval(
-        "(function require(name) {
-           if (name !== 'events') throw new Error(\"Cannot find module '\" + name + \"'\");
-           return class EventEmitter {
-             on(name, listener) { (this[name] ??= []).push(listener); return this; }
-             emit(name, ...args) { for (const listener of this[name] ?? []) listener.apply(this, args); return name in this; }
-           };
-         })",
-    )
+    natives::add(natives, directories)?;
+    sources::compile(host, "host")?.call((host.globals(), natives.clone()))
 }
 
 /// Makes the realm of the app: evaluates `app_context` in the host realm, whose members become globals of the new one, and puts `api`
 /// over them.
+///
+/// # Errors
+/// What `app_context` throws, or that it gives no object: to be caught in either realm.
 pub(crate) fn realm(
     runtime: &Runtime,
     host: &Context,
     app_context: Option<&str>,
     api: &Persistent<Object<'static>>,
 ) -> rquickjs::Result<Context> {
-    let realm = Context::full(runtime)?;
     let members = host.with(|host| {
-        let Some(expression) = app_context else { return Ok(None) };
-        let mut options = EvalOptions::default();
-        options.strict = false;
-        options.filename = Some("app_context".to_owned());
-        let object: Option<Object<'_>> = host.eval_with_options(format!("({expression}\n)"), options)?;
-        Ok::<_, rquickjs::Error>(object.map(|object| Persistent::save(&host, object)))
+        let key: Symbol<'_> = host.eval("Symbol.for('belljar.app_context')")?;
+        let evaluate: Function<'_> = host.globals().get(key)?;
+        let members: Object<'_> = evaluate.call((app_context,))?;
+        Ok::<_, rquickjs::Error>(Persistent::save(&host, members))
     })?;
+    let realm = Context::full(runtime)?;
     realm.with(|realm| {
-        let globals = realm.globals();
-        if let Some(members) = members {
-            for member in members.restore(&realm)?.props::<String, Value<'_>>() {
-                let (name, value) = member?;
-                globals.set(name, value)?;
-            }
-        }
-        globals.set("api", api.clone().restore(&realm)?)
+        let (members, api) = (members.restore(&realm)?, api.clone().restore(&realm)?);
+        let stack = Object::new(realm.clone())?;
+        sources::compile(&realm, "internal/stack")?.call::<_, ()>((stack.clone(),))?;
+        let stack: Function<'_> = stack.get("exports")?;
+        sources::compile(&realm, "app")?.call::<_, ()>((realm.globals(), stack, members, api))
     })?;
     Ok(realm)
 }
