@@ -111,7 +111,7 @@ impl RabbitMq {
     pub(crate) fn ctl(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(format!("{PROGRAMS}/rabbitmqctl"));
         self.environment(&mut command);
-        let output = command.args(["--quiet", "--no-table-headers"]).args(arguments).output().expect("rabbitmqctl");
+        let output = command.args(["--silent"]).args(arguments).output().expect("rabbitmqctl");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {stdout}{stderr}");

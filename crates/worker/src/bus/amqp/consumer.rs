@@ -43,25 +43,25 @@ pub(super) fn queue_name(transport_name: &str, queue: Queue) -> String {
     format!("{transport_name}.{suffix}")
 }
 
+/// Waits until there is nothing more to consume for.
+async fn over(paused: &CancellationToken, sender: &mpsc::Sender<Delivery>) {
+    tokio::select! {
+        () = paused.cancelled() => {}
+        () = sender.closed() => {}
+    }
+}
+
 impl Consumer {
     /// Until it is paused, or nobody receives any more.
     pub(super) async fn run(mut self) {
         let name = queue_name(&self.subscription.transport_name, self.subscription.queue);
         let mut backoff = Backoff::new(AGAIN.0, AGAIN.1);
         loop {
-            let (paused, sender) = (self.paused.clone(), self.sender.clone());
-            let over = async {
-                tokio::select! {
-                    () = paused.cancelled() => {}
-                    () = sender.closed() => {}
-                }
-            };
-            tokio::pin!(over);
             let session = tokio::select! {
                 session = self.links.session() => session,
-                () = &mut over => break,
+                () = over(&self.paused, &self.sender) => break,
             };
-            let error = match self.consume(&session, &name, over.as_mut(), &mut backoff).await {
+            let error = match self.consume(&session, &name, &mut backoff).await {
                 Ok(()) => break,
                 Err(error) => error,
             };
@@ -75,31 +75,25 @@ impl Consumer {
             warn!(queue = name, app = self.subscription.app, %error, again_in = ?pause, "A queue is not consumed.");
             tokio::select! {
                 () = sleep(pause) => {}
-                () = over => break,
+                () = over(&self.paused, &self.sender) => break,
             }
         }
         self.troubles.clear(&name);
     }
 
     /// Consumes over one connection; ends well only when it is over for good.
-    async fn consume(
-        &self,
-        session: &Arc<Session>,
-        name: &str,
-        mut over: impl Future<Output = ()> + Unpin,
-        backoff: &mut Backoff,
-    ) -> Result<(), BusError> {
+    async fn consume(&self, session: &Arc<Session>, name: &str, backoff: &mut Backoff) -> Result<(), BusError> {
         let channel = session.channel().await?;
         let mut deliveries = tokio::select! {
             deliveries = self.subscribe(session, &channel, name) => deliveries?,
-            () = &mut over => return Ok(()),
+            () = over(&self.paused, &self.sender) => return Ok(()),
         };
         info!(queue = name, app = self.subscription.app, "Consuming.");
         self.troubles.clear(name);
         loop {
             let delivery = tokio::select! {
                 biased;
-                () = &mut over => {
+                () = over(&self.paused, &self.sender) => {
                     let tag = deliveries.tag();
                     let cancelled = channel.basic_cancel(tag, BasicCancelOptions::default());
                     session.ask("ending a consumer", cancelled).await?;

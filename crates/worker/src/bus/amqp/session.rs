@@ -181,7 +181,10 @@ impl Supervisor {
         let error = loop {
             tokio::select! {
                 event = events.next() => match event {
-                    Some(Event::Error(error)) => break explain("the connection was lost", &error),
+                    // Errors of channels are told here, too.
+                    Some(Event::Error(error)) if !session.connection.status().connected() => {
+                        break explain("the connection was lost", &error);
+                    }
                     Some(Event::ConnectionBlocked(reason)) => {
                         warn!(broker = self.place, reason, "The message broker takes no messages now.");
                     }

@@ -1,0 +1,224 @@
+//! What happens to a bus when something happens to its broker.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use belljar_worker::bus::amqp::AmqpBus;
+use belljar_worker::bus::{Bus, BusError, Destination, Queue};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::common::rabbitmq::{RabbitMq, VHOST};
+use crate::common::redis::Redis;
+use crate::outside::{LOOK, Outside, broker, unique};
+use crate::rig::{name, subscription};
+
+fn outbound(transport_name: &str) -> Destination {
+    Destination::Outbound { transport_name: transport_name.to_owned() }
+}
+
+async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        sleep(LOOK).await;
+    }
+}
+
+/// [W4, W5]
+pub(crate) async fn nothing_is_lost_when_the_broker_dies_under_load(rabbit: &mut RabbitMq) {
+    const COUNT: u32 = 400;
+    let port = rabbit.port();
+    let (bus, transport) = (Arc::new(AmqpBus::begin(&broker(port))), unique("load"));
+    let queue = name(&transport, Queue::Inbound);
+    let outside = Outside::connect(port).await;
+    outside.outbound(&transport).await;
+    outside.declare(&queue, &[]).await;
+    // A transport that does not give up either.
+    let transport_side = tokio::spawn({
+        let queue = queue.clone();
+        async move {
+            let mut outside = outside;
+            for number in 0..COUNT {
+                while !outside.try_publish(&queue, number.to_string().as_bytes()).await {
+                    outside = Outside::reconnect(port).await;
+                }
+            }
+        }
+    });
+    let mut deliveries = bus.consume(subscription(&transport, Queue::Inbound, 20)).await.expect("a receiver");
+    let (mut work, mut settled, mut failed) = (JoinSet::<(Vec<u8>, bool)>::new(), HashMap::<Vec<u8>, u32>::new(), 0);
+    let mut is_killed = false;
+    while settled.len() < COUNT as usize {
+        tokio::select! {
+            delivery = deliveries.recv() => {
+                let delivery = delivery.expect("a delivery");
+                let bus = Arc::clone(&bus);
+                let to = outbound(&transport);
+                work.spawn(async move {
+                    let body = delivery.body.to_vec();
+                    // As a worker does: what is published must be confirmed first.
+                    let is_done = bus.publish(to, body.clone()).await.is_ok() && delivery.settle.acknowledge().await.is_ok();
+                    (body, is_done)
+                });
+            }
+            Some(done) = work.join_next() => {
+                let (body, is_done) = done.expect("worked on");
+                if is_done { *settled.entry(body).or_default() += 1 } else { failed += 1 }
+            }
+        }
+        if settled.len() > COUNT as usize / 4 && !is_killed {
+            is_killed = true;
+            rabbit.kill();
+            assert!(!deliveries.is_closed());
+            tokio::task::block_in_place(|| rabbit.start_again()).expect("starts again");
+        }
+    }
+    transport_side.await.expect("published all");
+    while work.join_next().await.is_some() {}
+    // What was settled at the last moment may come once more; in the end there is nothing.
+    let outside = Outside::connect(port).await;
+    let unsettled = || {
+        let counts = rabbit.ctl(&["list_queues", "-p", VHOST, "name", "messages"]);
+        counts.lines().any(|line| line.starts_with(&queue) && line.split_whitespace().last() == Some("0"))
+    };
+    loop {
+        while let Ok(again) = deliveries.try_recv() {
+            again.settle.acknowledge().await.ok();
+        }
+        if unsettled() {
+            break;
+        }
+        sleep(LOOK).await;
+    }
+    let mut replies = HashMap::<Vec<u8>, u32>::new();
+    while let Some(reply) = outside.try_get(&format!("{transport}.outbound")).await {
+        *replies.entry(reply.delivery.data).or_default() += 1;
+    }
+    assert!(is_killed);
+    for number in 0..COUNT {
+        let body = number.to_string().into_bytes();
+        assert!(replies.contains_key(&body), "{number} has no reply; {failed} could not be settled");
+    }
+    assert_eq!(replies.len(), COUNT as usize);
+}
+
+/// [W4]
+pub(crate) async fn consumers_go_on_after_their_connection_was_closed(rabbit: &mut RabbitMq) {
+    let port = rabbit.port();
+    let (bus, transport) = (AmqpBus::begin(&broker(port)), unique("closed"));
+    let mut inbound = bus.consume(subscription(&transport, Queue::Inbound, 5)).await.expect("a receiver");
+    let mut events = bus.consume(subscription(&transport, Queue::Event, 5)).await.expect("a receiver");
+    for round in 0..3 {
+        let outside = Outside::reconnect(port).await;
+        for (queue, deliveries) in [(Queue::Inbound, &mut inbound), (Queue::Event, &mut events)] {
+            let queue = name(&transport, queue);
+            outside.consumed(&queue).await;
+            outside.publish(&queue, format!("{round}").as_bytes()).await;
+            let delivery = deliveries.recv().await.expect("a delivery");
+            assert_eq!(&*delivery.body, format!("{round}").as_bytes());
+            delivery.settle.acknowledge().await.expect("acknowledged");
+            assert_eq!(outside.counts(&queue).await, Some((0, 1)), "one consumer");
+        }
+        bus.publish(outbound(&transport), b"x".to_vec()).await.expect("confirmed");
+        until(|| bus.state().is_ok()).await;
+        let ctl = || rabbit.ctl(&["close_all_connections", "-p", VHOST, "a test"]);
+        tokio::task::block_in_place(ctl);
+        until(|| bus.state().is_err()).await;
+    }
+}
+
+pub(crate) async fn a_queue_that_was_removed_is_declared_again(rabbit: &mut RabbitMq) {
+    let port = rabbit.port();
+    let (bus, outside, transport) = (AmqpBus::begin(&broker(port)), Outside::connect(port).await, unique("removed"));
+    let queue = name(&transport, Queue::Inbound);
+    let mut deliveries = bus.consume(subscription(&transport, Queue::Inbound, 5)).await.expect("a receiver");
+    for _ in 0..3 {
+        outside.consumed(&queue).await;
+        outside.publish(&queue, b"held").await;
+        let held = deliveries.recv().await.expect("a delivery");
+        outside.delete(&queue).await;
+        // It went with its queue: there is nothing that could come again, and no harm in settling it.
+        held.settle.acknowledge().await.expect("acknowledged");
+        outside.consumed(&queue).await;
+        outside.publish(&queue, b"after").await;
+        let after = deliveries.recv().await.expect("a delivery");
+        assert_eq!((&*after.body, after.redelivered), (&b"after"[..], false));
+        after.settle.acknowledge().await.expect("acknowledged");
+    }
+}
+
+pub(crate) async fn publications_wait_for_the_broker(rabbit: &mut RabbitMq) {
+    let port = rabbit.port();
+    let (bus, transport) = (AmqpBus::begin(&broker(port)), unique("waiting"));
+    let queue = Outside::connect(port).await.outbound(&transport).await;
+    bus.publish(outbound(&transport), b"before".to_vec()).await.expect("confirmed");
+    rabbit.kill();
+    let waiting: Vec<_> =
+        (0..50).map(|number| bus.publish(outbound(&transport), format!("{number}").into_bytes())).collect();
+    tokio::task::block_in_place(|| rabbit.start_again()).expect("starts again");
+    for confirmation in waiting {
+        confirmation.await.expect("confirmed");
+    }
+    let outside = Outside::connect(port).await;
+    let mut bodies = Vec::new();
+    while let Some(message) = outside.try_get(&queue).await {
+        bodies.push(String::from_utf8(message.delivery.data).expect("UTF-8"));
+    }
+    let mut expected = vec!["before".to_owned()];
+    expected.extend((0..50).map(|number| number.to_string()));
+    // What the broker had and could not confirm is there twice.
+    bodies.dedup();
+    assert_eq!(bodies, expected);
+}
+
+pub(crate) async fn a_delivery_of_a_lost_connection_comes_again(rabbit: &mut RabbitMq) {
+    let port = rabbit.port();
+    let (bus, outside, transport) = (AmqpBus::begin(&broker(port)), Outside::connect(port).await, unique("lost"));
+    let queue = name(&transport, Queue::Inbound);
+    let mut deliveries = bus.consume(subscription(&transport, Queue::Inbound, 3)).await.expect("a receiver");
+    outside.consumed(&queue).await;
+    for body in [&b"acknowledged"[..], b"buried", b"dropped"] {
+        outside.publish(&queue, body).await;
+    }
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(deliveries.recv().await.expect("a delivery"));
+    }
+    tokio::task::block_in_place(|| rabbit.ctl(&["close_all_connections", "-p", VHOST, "a test"]));
+    until(|| held.iter().all(|delivery| delivery.settle.is_void())).await;
+    drop(held.pop());
+    let (buried, acknowledged) = (held.remove(1), held.remove(0));
+    let refused = acknowledged.settle.acknowledge().await;
+    assert!(matches!(refused, Err(BusError::Disconnected(_))), "{refused:?}");
+    let refused = buried.settle.bury("no JSON").await;
+    assert!(matches!(refused, Err(BusError::Disconnected(_))), "{refused:?}");
+    for body in [&b"acknowledged"[..], b"buried", b"dropped"] {
+        let again = deliveries.recv().await.expect("a delivery");
+        assert_eq!((&*again.body, again.redelivered, again.settle.is_void()), (body, true, false));
+        again.settle.acknowledge().await.expect("acknowledged");
+    }
+}
+
+pub(crate) async fn a_bus_may_begin_before_its_broker(rabbit: &mut RabbitMq) {
+    rabbit.kill();
+    let (bus, transport) = (AmqpBus::begin(&broker(rabbit.port())), unique("early"));
+    let mut deliveries = bus.consume(subscription(&transport, Queue::Inbound, 5)).await.expect("a receiver");
+    let confirmation = bus.publish(outbound(&transport), b"early".to_vec());
+    until(|| bus.state().is_err_and(|why| why.contains("refused"))).await;
+    tokio::task::block_in_place(|| rabbit.start_again()).expect("starts");
+    confirmation.await.expect("confirmed");
+    let (outside, queue) = (Outside::connect(rabbit.port()).await, name(&transport, Queue::Inbound));
+    outside.consumed(&queue).await;
+    outside.publish(&queue, b"hello").await;
+    assert_eq!(&*deliveries.recv().await.expect("a delivery").body, b"hello");
+    assert_eq!(bus.state(), Ok(()));
+}
+
+/// Of the servers of these tests, and not of a bus.
+pub(crate) async fn servers_can_be_killed_and_started_again(rabbit: &mut RabbitMq) {
+    rabbit.kill();
+    rabbit.start_again().expect("starts again");
+    assert_eq!(rabbit.ctl(&["list_vhosts"]).trim(), VHOST);
+    let mut redis = Redis::start().expect("starts");
+    redis.kill();
+    redis.start_again().expect("starts again");
+}
