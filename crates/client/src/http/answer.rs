@@ -1,0 +1,208 @@
+//! What a server answered.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::transport::Context;
+use crate::error::{ErrorKind, Result};
+use crate::sandbox::Download;
+use crate::spool::Spooled;
+
+/// Bytes of an answer that are shown in an error.
+const SHOWN: usize = 300;
+/// Bytes of an answer that is an error, at most.
+const MAX_ERROR_BYTES: u64 = 64 << 10;
+
+/// The head of an answer, with its body to come.
+#[derive(Debug)]
+pub struct Answer {
+    pub(super) response: reqwest::Response,
+    pub(super) context: Context,
+}
+
+impl Answer {
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// Its headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// What `Retry-After` says, in seconds; dates are not read, because clocks differ.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+        text.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// The body, whole.
+    ///
+    /// # Errors
+    /// It is larger than the settings' `max_answer_bytes`, or the connection broke.
+    pub async fn bytes(self) -> Result<Bytes> {
+        let limit = self.context.max_answer_bytes();
+        self.bytes_within(limit).await
+    }
+
+    async fn bytes_within(self, limit: u64) -> Result<Bytes> {
+        let Self { response, context } = self;
+        let mut body = Vec::new();
+        let mut pieces = response.bytes_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| context.transport(&error, true))?;
+            if body.len() as u64 + piece.len() as u64 > limit {
+                return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body.into())
+    }
+
+    /// The body as text; what is no UTF-8 is replaced.
+    ///
+    /// # Errors
+    /// As [`Answer::bytes`].
+    pub async fn text(self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.bytes().await?).into_owned())
+    }
+
+    /// The body as JSON of some type.
+    ///
+    /// # Errors
+    /// As [`Answer::bytes`]; [`ErrorKind::Malformed`] when it is something else, with its beginning: a page of a proxy, for example.
+    pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
+        let context = self.context.clone();
+        let body = self.bytes().await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            context.error(ErrorKind::Malformed(format!("{error}, in: {}", context.shown(&body, SHOWN))))
+        })
+    }
+
+    /// The body, whole, wherever there is room for it.
+    ///
+    /// # Errors
+    /// As [`Answer::bytes`]; [`ErrorKind::Sink`] when there is no room on the disk.
+    pub async fn spool(self) -> Result<Spooled> {
+        let Self { response, context } = self;
+        let limit = context.max_answer_bytes();
+        let mut spooled = Spooled::default();
+        let mut pieces = response.bytes_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| context.transport(&error, true))?;
+            if spooled.length() + piece.len() as u64 > limit {
+                return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
+            }
+            spooled.push(&piece).map_err(|error| context.error(ErrorKind::Sink(error)))?;
+        }
+        Ok(spooled)
+    }
+
+    /// The body as a report, and what of it a type wants.
+    ///
+    /// # Errors
+    /// As [`Answer::spool`]; [`ErrorKind::Malformed`] when it is something else.
+    pub async fn report<T: DeserializeOwned + Send + 'static>(self) -> Result<(Spooled, T)> {
+        let context = self.context.clone();
+        let spooled = self.spool().await?;
+        // Minutes of a processor, where a report is large.
+        let read = tokio::task::spawn_blocking(move || {
+            let read = spooled.json();
+            (spooled, read)
+        });
+        let (spooled, read) =
+            read.await.map_err(|_| context.error(ErrorKind::Malformed("it cannot be read".to_owned())))?;
+        match read {
+            Ok(read) => Ok((spooled, read)),
+            Err(error) => {
+                let start = context.shown(&spooled.start(SHOWN * 4), SHOWN);
+                Err(context.error(ErrorKind::Malformed(format!("{error}, in: {start}"))))
+            }
+        }
+    }
+
+    /// The body as it comes, for something large.
+    #[must_use]
+    pub fn download(self) -> Download {
+        let Self { response, context } = self;
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let name = text(header::CONTENT_DISPOSITION).and_then(|value| file_name(&value));
+        let content_type = text(header::CONTENT_TYPE);
+        let length = response.content_length();
+        let bytes = response.bytes_stream().map(move |piece| piece.map_err(|error| context.transport(&error, true)));
+        Download { name, content_type, length, password: None, bytes: bytes.boxed() }
+    }
+
+    /// The error that this answer is, in its own words where `words` finds some in its JSON.
+    pub async fn into_error(self, words: impl Fn(&serde_json::Value) -> Option<String>) -> crate::Error {
+        let (status, retry_after, context) = (self.status(), self.retry_after(), self.context.clone());
+        let body = match self.bytes_within(MAX_ERROR_BYTES).await {
+            Ok(body) => body,
+            Err(_) => Bytes::new(),
+        };
+        let said = serde_json::from_slice(&body).ok().and_then(|value| words(&value));
+        let message = context.hide(&said.unwrap_or_else(|| context.shown(&body, SHOWN)));
+        let message =
+            if message.is_empty() { status.canonical_reason().unwrap_or("no text").to_owned() } else { message };
+        context.error(match status.as_u16() {
+            401 => ErrorKind::Unauthenticated(message),
+            403 => ErrorKind::Forbidden(message),
+            404 | 410 => ErrorKind::NotFound(message),
+            413 | 415 => ErrorKind::Refused(message),
+            429 => ErrorKind::Quota { message, retry_after },
+            300..=399 => ErrorKind::Status {
+                status: status.as_u16(),
+                message: format!("redirected, which is not followed: is the address right? {message}"),
+                retry_after,
+            },
+            status => ErrorKind::Status { status, message, retry_after },
+        })
+    }
+}
+
+/// The name in a `Content-Disposition`, without directories: a server must not say where a file goes.
+fn file_name(disposition: &str) -> Option<String> {
+    let parameter = |name: &str| {
+        disposition.split(';').skip(1).find_map(|parameter| {
+            let (found, value) = parameter.split_once('=')?;
+            found.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
+        })
+    };
+    let extended = parameter("filename*").and_then(|value| {
+        let encoded = value.rsplit('\'').next()?.to_owned();
+        Some(percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned())
+    });
+    let name = extended.or_else(|| parameter("filename"))?;
+    let last = name.rsplit(['/', '\\']).next()?.trim();
+    let plain: String = last.chars().filter(|sign| !sign.is_control()).collect();
+    (!plain.is_empty() && plain != "." && plain != "..").then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_names_files_but_not_directories() {
+        for (disposition, name) in [
+            ("attachment; filename=report.pdf", Some("report.pdf")),
+            ("attachment; FileName=\"a b.zip\"", Some("a b.zip")),
+            ("attachment; filename=\"../../etc/passwd\"", Some("passwd")),
+            ("attachment; filename=\"C:\\x\\y.bin\"", Some("y.bin")),
+            ("attachment; filename=x; filename*=UTF-8''n%C3%A9%2Fm.txt", Some("m.txt")),
+            ("attachment; filename=\"..\"", None),
+            ("attachment; filename=\"\"", None),
+            ("attachment", None),
+        ] {
+            assert_eq!(file_name(disposition).as_deref(), name, "{disposition}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Requests with manners: time limits, retries only where they are safe, rate limits, and no secrets in what is said about them.
+
+mod answer;
+mod multipart;
+mod pace;
+mod transport;
+
+pub use answer::Answer;
+pub use multipart::Part;
+pub use transport::{Body, Call, Settings, Transport};

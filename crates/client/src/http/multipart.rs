@@ -1,0 +1,161 @@
+//! Forms with files (RFC 7578), whose length is known before the first byte is sent.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use tokio_util::io::ReaderStream;
+
+use crate::sample::Origin;
+
+/// Bytes that are read of a file at once.
+const CHUNK: usize = 64 << 10;
+
+/// One part of a form.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// A field.
+    Field {
+        /// Its name.
+        name: String,
+        /// Its text.
+        text: String,
+    },
+    /// A file.
+    File {
+        /// The field's name.
+        name: String,
+        /// The file's name: never empty, because servers take a part without one for text.
+        file_name: String,
+        /// Its bytes, read anew each time the form is sent.
+        origin: Origin,
+    },
+}
+
+impl Part {
+    /// A field.
+    pub fn field(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::Field { name: name.into(), text: text.into() }
+    }
+
+    /// A file.
+    pub fn file(name: impl Into<String>, file_name: &str, origin: &Origin) -> Self {
+        let file_name = if file_name.is_empty() { "sample" } else { file_name };
+        Self::File { name: name.into(), file_name: file_name.to_owned(), origin: origin.clone() }
+    }
+}
+
+/// A form on its way.
+pub(super) struct Form {
+    pub(super) content_type: String,
+    pub(super) length: u64,
+    pub(super) bytes: BoxStream<'static, io::Result<Bytes>>,
+}
+
+/// Opens what the form needs and reads it from the start. A file that is shortened or lengthened meanwhile breaks the request off, and is not
+/// sent as something else.
+pub(super) async fn open(parts: &[Part]) -> io::Result<Form> {
+    let boundary = uuid::Uuid::new_v4().simple().to_string();
+    let mut length = 0;
+    let mut pieces: Vec<BoxStream<'static, io::Result<Bytes>>> = Vec::new();
+    let text = |text: String, length: &mut u64, pieces: &mut Vec<BoxStream<'static, _>>| {
+        *length += text.len() as u64;
+        pieces.push(stream::iter([Ok(Bytes::from(text))]).boxed());
+    };
+    for part in parts {
+        match part {
+            Part::Field { name, text: value } => {
+                let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n", quoted(name));
+                text(format!("{head}{value}\r\n"), &mut length, &mut pieces);
+            }
+            Part::File { name, file_name, origin } => {
+                let head = format!(
+                    "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
+                    quoted(name),
+                    quoted(file_name)
+                );
+                text(head, &mut length, &mut pieces);
+                let of_file = origin.length().await?;
+                length += of_file;
+                pieces.push(match origin {
+                    Origin::Bytes(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
+                    Origin::Path(path) => exactly(tokio::fs::File::open(path).await?, of_file),
+                });
+                text("\r\n".to_owned(), &mut length, &mut pieces);
+            }
+        }
+    }
+    text(format!("--{boundary}--\r\n"), &mut length, &mut pieces);
+    let bytes = stream::iter(pieces).flatten().boxed();
+    Ok(Form { content_type: format!("multipart/form-data; boundary={boundary}"), length, bytes })
+}
+
+/// This many bytes of a file, or an error.
+fn exactly(file: tokio::fs::File, length: u64) -> BoxStream<'static, io::Result<Bytes>> {
+    let changed = || io::Error::other("the file has changed while it was sent");
+    let counted = ReaderStream::with_capacity(file, CHUNK).scan(length, move |left, piece| {
+        let piece = piece.and_then(|piece| match left.checked_sub(piece.len() as u64) {
+            Some(rest) => {
+                *left = rest;
+                Ok(piece)
+            }
+            None => Err(changed()),
+        });
+        std::future::ready(Some(piece))
+    });
+    counted.boxed()
+}
+
+/// A name between quotation marks, as browsers write it (WHATWG HTML, "multipart/form-data encoding algorithm").
+fn quoted(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::TryStreamExt as _;
+
+    use super::*;
+
+    async fn whole(form: Form) -> Vec<u8> {
+        let length = form.length;
+        let bytes = form.bytes.try_fold(Vec::new(), |mut all, piece| async move {
+            all.extend_from_slice(&piece);
+            Ok(all)
+        });
+        let bytes = bytes.await.expect("no error");
+        assert_eq!(bytes.len() as u64, length);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn a_form_is_what_browsers_send() {
+        let parts = [
+            Part::field("a\"b", "x\r\ny"),
+            Part::file("file", "né\"\n.exe", &Origin::Bytes(Bytes::from_static(b"MZ\0--"))),
+            Part::file("file", "", &Origin::Bytes(Bytes::new())),
+        ];
+        let form = open(&parts).await.expect("it opens");
+        let boundary = form.content_type.strip_prefix("multipart/form-data; boundary=").expect("a boundary").to_owned();
+        let text = String::from_utf8(whole(form).await).expect("UTF-8").replace(&boundary, "B");
+        assert_eq!(
+            text,
+            "--B\r\nContent-Disposition: form-data; name=\"a%22b\"\r\n\r\nx\r\ny\r\n\
+             --B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"né%22%0A.exe\"\r\nContent-Type: application/octet-stream\r\n\r\nMZ\0--\r\n\
+             --B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"sample\"\r\nContent-Type: application/octet-stream\r\n\r\n\r\n\
+             --B--\r\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_from_its_start_each_time() {
+        let path = std::env::current_exe().expect("there is one");
+        let parts = [Part::file("file", "x", &Origin::Path(path.clone()))];
+        let contents = std::fs::read(path).expect("it can be read");
+        for _ in 0..2 {
+            let sent = whole(open(&parts).await.expect("it opens")).await;
+            assert!(sent.windows(64).any(|window| window == &contents[..64]));
+            assert!(sent.len() > contents.len());
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Sends requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::{sleep, timeout};
+
+use super::answer::Answer;
+use super::multipart::{self, Part};
+use super::pace::Pace;
+use crate::error::{Error, ErrorKind, Result, Step};
+use crate::sandbox::Vendor;
+use crate::secret::Secret;
+
+/// What need not be encoded in a segment of a path (RFC 3986, `unreserved`).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Before the first retry; doubled for each later one, with as much again at random.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// A server that wants a longer pause is told of to the caller instead.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How a sandbox is reached.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name in errors and tables.
+    pub name: String,
+    /// Where it is: with or without a slash at the end, a path is kept.
+    pub address: String,
+    /// Time for a connection. 10 s by default.
+    pub connect_timeout: Duration,
+    /// Time without a byte from the server. 60 s by default.
+    pub read_timeout: Duration,
+    /// Time of a whole call, retries and uploads included; none by default, because samples are of any size.
+    pub total_timeout: Option<Duration>,
+    /// Tries of a request that may be sent again. 3 by default.
+    pub tries: u32,
+    /// Requests at once. 8 by default.
+    pub concurrency: usize,
+    /// Requests in a minute; no limit by default.
+    pub per_minute: Option<u32>,
+    /// A proxy: `http://`, `https://` or `socks5h://`. Variables of the environment are not looked at.
+    pub proxy: Option<Secret>,
+    /// Certificates that are trusted besides the system's, as PEM.
+    pub authorities: Vec<Vec<u8>>,
+    /// Whether the server's certificate is checked. True by default.
+    pub verify: bool,
+    /// Bytes of an answer that is read whole. 256 MiB by default: reports are large.
+    pub max_answer_bytes: u64,
+    /// The user agent. `belljar-client/VERSION` by default.
+    pub user_agent: String,
+}
+
+impl Settings {
+    /// The defaults, for a sandbox of this name at this address.
+    pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            address: address.into(),
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
+            total_timeout: None,
+            tries: 3,
+            concurrency: 8,
+            per_minute: None,
+            proxy: None,
+            authorities: Vec::new(),
+            verify: true,
+            max_answer_bytes: 256 << 20,
+            user_agent: concat!("belljar-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// What a call sends.
+#[derive(Debug, Clone, Default)]
+pub enum Body {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// A form.
+    Form(Vec<(String, String)>),
+    /// JSON.
+    Json(serde_json::Value),
+    /// A form with files.
+    Multipart(Vec<Part>),
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Call {
+    step: Step,
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Body,
+    again: bool,
+}
+
+impl Call {
+    /// A request for `path`, whose segments are encoded one by one; a slash at its end is kept. One that only reads is sent again when it fails.
+    pub fn new(step: Step, method: Method, path: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let segments = path.into_iter().map(|segment| utf8_percent_encode(segment.as_ref(), SEGMENT).to_string());
+        let again = method == Method::GET || method == Method::HEAD;
+        Self {
+            step,
+            method,
+            path: segments.collect::<Vec<_>>().join("/"),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Body::Empty,
+            again,
+        }
+    }
+
+    /// A GET.
+    pub fn get(step: Step, path: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::new(step, Method::GET, path)
+    }
+
+    /// A POST.
+    pub fn post(step: Step, path: impl IntoIterator<Item = impl AsRef<str>>, body: Body) -> Self {
+        Self { body, ..Self::new(step, Method::POST, path) }
+    }
+
+    /// Adds to the query.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.query.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Adds a header; one with impossible characters is left out, and the server will say what it misses.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
+            value.set_sensitive(true);
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// It changes something, although it is a GET: it must not be sent again.
+    #[must_use]
+    pub const fn once(mut self) -> Self {
+        self.again = false;
+        self
+    }
+
+    /// It changes nothing, although it is no GET: it may be sent again.
+    #[must_use]
+    pub const fn harmless(mut self) -> Self {
+        self.again = true;
+        self
+    }
+}
+
+/// What errors need to know, and what they must not say.
+#[derive(Debug, Clone)]
+pub(super) struct Context {
+    shared: Arc<Shared>,
+    step: Step,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    vendor: Vendor,
+    secrets: Vec<Secret>,
+    pace: Pace,
+}
+
+impl Context {
+    pub(super) fn max_answer_bytes(&self) -> u64 {
+        self.shared.settings.max_answer_bytes
+    }
+
+    pub(super) fn error(&self, kind: ErrorKind) -> Error {
+        Error { sandbox: self.shared.settings.name.clone(), vendor: self.shared.vendor, step: self.step, kind }
+    }
+
+    /// A text without secrets.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.shared.secrets.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
+    }
+
+    /// The beginning of an answer, on one line.
+    pub(super) fn shown(&self, body: &[u8], most: usize) -> String {
+        let text = String::from_utf8_lossy(body);
+        let line = self.hide(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+        match line.char_indices().nth(most) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+
+    pub(super) fn transport(&self, error: &reqwest::Error, sent: bool) -> Error {
+        let settings = &self.shared.settings;
+        if error.is_timeout() {
+            let (limit, after) = match error.is_connect() {
+                true => ("connect", settings.connect_timeout),
+                false => ("read", settings.read_timeout),
+            };
+            return self.error(ErrorKind::TimedOut { limit, after });
+        }
+        let mut reason = String::new();
+        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            // The innermost says what happened; those around it say that something did.
+            reason = inner.to_string();
+            cause = inner.source();
+        }
+        let reason = if reason.is_empty() { "the connection broke".to_owned() } else { self.hide(&reason) };
+        self.error(ErrorKind::Transport { reason, sent: sent && !error.is_connect() })
+    }
+}
+
+/// Sends requests to one sandbox.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    client: reqwest::Client,
+    shared: Arc<Shared>,
+}
+
+impl Transport {
+    /// For a sandbox; `secrets` are kept out of all that is said.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for an address, proxy or certificate that is none.
+    pub fn new(settings: Settings, vendor: Vendor, mut secrets: Vec<Secret>) -> Result<Self> {
+        secrets.extend(settings.proxy.clone());
+        let pace = Pace::new(settings.concurrency, settings.per_minute);
+        let shared = Arc::new(Shared { settings, vendor, secrets, pace });
+        let context = Context { shared: Arc::clone(&shared), step: Step::Other("reading the settings") };
+        let client =
+            build(&shared.settings).map_err(|problem| context.error(ErrorKind::Invalid(context.hide(&problem))))?;
+        Ok(Self { client, shared })
+    }
+
+    /// The sandbox's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.settings.name
+    }
+
+    /// An error of a step, for what an answer says.
+    #[must_use]
+    pub fn error(&self, step: Step, kind: ErrorKind) -> Error {
+        self.context(step).error(kind)
+    }
+
+    fn context(&self, step: Step) -> Context {
+        Context { shared: Arc::clone(&self.shared), step }
+    }
+
+    /// Sends a request, and again where that is safe: one that may be repeated, after no answer or one of 429, 502, 503 and 504; any other only
+    /// where no connection came about, or after a 429. `Retry-After` is kept to.
+    ///
+    /// # Errors
+    /// The last try's. An answer of any status is no error here.
+    pub async fn send(&self, call: Call) -> Result<Answer> {
+        let context = self.context(call.step);
+        let trying = self.attempts(call, &context);
+        match self.shared.settings.total_timeout {
+            None => trying.await,
+            Some(after) => match timeout(after, trying).await {
+                Ok(answer) => answer,
+                Err(_) => Err(context.error(ErrorKind::TimedOut { limit: "total", after })),
+            },
+        }
+    }
+
+    async fn attempts(&self, call: Call, context: &Context) -> Result<Answer> {
+        let mut pause = FIRST_PAUSE;
+        for left in (0..self.shared.settings.tries.max(1)).rev() {
+            let answer = self.attempt(&call, context).await;
+            let wanted = match &answer {
+                Ok(answer) => match answer.status() {
+                    StatusCode::TOO_MANY_REQUESTS => true,
+                    StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                        call.again
+                    }
+                    _ => false,
+                },
+                Err(error) => match &error.kind {
+                    ErrorKind::Transport { sent, .. } => call.again || !sent,
+                    ErrorKind::TimedOut { limit, .. } => call.again || *limit == "connect",
+                    _ => false,
+                },
+            };
+            let asked = answer.as_ref().ok().and_then(Answer::retry_after);
+            if let Some(asked) = asked.filter(|asked| *asked <= LONGEST_PAUSE) {
+                self.shared.pace.hold(asked);
+            }
+            if !wanted || left == 0 || asked.is_some_and(|asked| asked > LONGEST_PAUSE) {
+                return answer;
+            }
+            let (name, step) = (self.name(), call.step);
+            tracing::debug!(sandbox = name, %step, left, "A request is sent again.");
+            drop(answer);
+            sleep(asked.unwrap_or_default().max(pause + jitter(pause))).await;
+            pause *= 2;
+        }
+        Err(context.error(ErrorKind::Invalid("no try is allowed".to_owned())))
+    }
+
+    async fn attempt(&self, call: &Call, context: &Context) -> Result<Answer> {
+        // Held until the head of the answer is there; what comes then is the server's business as much as ours.
+        let _place = self.shared.pace.enter().await;
+        let base = self.shared.settings.address.trim_end_matches('/');
+        let mut request = self.client.request(call.method.clone(), format!("{base}/{}", call.path));
+        if !call.query.is_empty() {
+            request = request.query(&call.query);
+        }
+        for (name, value) in &call.headers {
+            request = request.header(name.clone(), value.clone());
+        }
+        request = match &call.body {
+            Body::Empty => request,
+            Body::Form(fields) => request.form(fields),
+            Body::Json(value) => request.json(value),
+            Body::Multipart(parts) => {
+                let form = multipart::open(parts).await.map_err(|error| context.error(ErrorKind::Sample(error)))?;
+                request
+                    .header(header::CONTENT_TYPE, form.content_type)
+                    .header(header::CONTENT_LENGTH, form.length)
+                    .body(reqwest::Body::wrap_stream(form.bytes))
+            }
+        };
+        let response = request.send().await.map_err(|error| context.transport(&error, true))?;
+        Ok(Answer { response, context: context.clone() })
+    }
+}
+
+/// At random, up to this long.
+fn jitter(most: Duration) -> Duration {
+    // The random bits of an id: no generator of random numbers is needed for this.
+    let bits = (uuid::Uuid::new_v4().as_u128() & 0xffff) as u32;
+    most * bits / 0xffff
+}
+
+fn build(settings: &Settings) -> std::result::Result<reqwest::Client, String> {
+    let address = reqwest::Url::parse(&settings.address).map_err(|error| format!("the address is none: {error}"))?;
+    if !matches!(address.scheme(), "http" | "https") {
+        return Err(format!("the address begins with {}://, not with http:// or https://", address.scheme()));
+    }
+    // Who installed one before has chosen.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = reqwest::Client::builder()
+        .user_agent(&settings.user_agent)
+        .connect_timeout(settings.connect_timeout)
+        .read_timeout(settings.read_timeout)
+        // A redirected upload is an upload to somebody else, and a redirected key is lost.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_danger_accept_invalid_certs(!settings.verify);
+    if let Some(proxy) = &settings.proxy {
+        client =
+            client.proxy(reqwest::Proxy::all(proxy.reveal()).map_err(|error| format!("the proxy is none: {error}"))?);
+    }
+    for pem in &settings.authorities {
+        let certificates =
+            reqwest::Certificate::from_pem_bundle(pem).map_err(|error| format!("a certificate is none: {error}"))?;
+        client = client.tls_certs_merge(certificates);
+    }
+    client.build().map_err(|error| format!("no client can be made: {error}"))
+}

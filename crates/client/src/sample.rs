@@ -1,0 +1,212 @@
+//! What is submitted.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 << 10;
+
+/// Something to be analysed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sample {
+    /// A file under a name that the vendor sees.
+    File {
+        /// Its name, without directories. What it ends in decides with many vendors how it is run.
+        name: String,
+        /// Where its bytes are.
+        origin: Origin,
+    },
+    /// An address to open in a browser.
+    Url(String),
+}
+
+/// Where bytes are: somewhere that can be read again, because a submission whose connection failed is sent anew from its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file, read as it is sent, never held whole.
+    Path(PathBuf),
+    /// In memory.
+    Bytes(Bytes),
+}
+
+impl Sample {
+    /// A file on the disk, by its own name.
+    pub fn path(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.file_name().map_or_else(|| "sample".to_owned(), |name| name.to_string_lossy().into_owned());
+        Self::File { name, origin: Origin::Path(path) }
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        Self::File { name: name.into(), origin: Origin::Bytes(bytes.into()) }
+    }
+
+    /// An address.
+    pub fn url(address: impl Into<String>) -> Self {
+        Self::Url(address.into())
+    }
+
+    /// What to call it: the file's name, or the address.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::File { name, .. } => name,
+            Self::Url(address) => address,
+        }
+    }
+}
+
+impl Origin {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// The file is not there, or is no regular file: one that never ends must not be sent.
+    pub async fn length(&self) -> std::io::Result<u64> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.len() as u64),
+            Self::Path(path) => regular(path).await,
+        }
+    }
+
+    /// Its SHA-256.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn sha256(&self) -> std::io::Result<Hash> {
+        let mut hasher = Sha256::new();
+        match self {
+            Self::Bytes(bytes) => hasher.update(bytes),
+            Self::Path(path) => {
+                regular(path).await?;
+                let mut file = tokio::fs::File::open(path).await?;
+                let mut buffer = vec![0; CHUNK];
+                loop {
+                    let count = file.read(&mut buffer).await?;
+                    if count == 0 {
+                        break;
+                    }
+                    hasher.update(&buffer[..count]);
+                }
+            }
+        }
+        Ok(Hash {
+            kind: HashKind::Sha256,
+            digits: hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+}
+
+async fn regular(path: &Path) -> std::io::Result<u64> {
+    let metadata = tokio::fs::metadata(path).await?;
+    if metadata.is_file() {
+        return Ok(metadata.len());
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"))
+}
+
+/// Which hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HashKind {
+    /// 32 digits.
+    Md5,
+    /// 40 digits.
+    Sha1,
+    /// 64 digits.
+    Sha256,
+}
+
+impl HashKind {
+    /// Its name, as most vendors have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+        }
+    }
+}
+
+/// A file's hash, in lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Hash {
+    kind: HashKind,
+    digits: String,
+}
+
+impl Hash {
+    /// Reads one; its length says which it is. Nothing if it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.trim().to_ascii_lowercase();
+        let kind = match digits.len() {
+            32 => HashKind::Md5,
+            40 => HashKind::Sha1,
+            64 => HashKind::Sha256,
+            _ => return None,
+        };
+        digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(Self { kind, digits })
+    }
+
+    /// Which it is.
+    #[must_use]
+    pub const fn kind(&self) -> HashKind {
+        self.kind
+    }
+
+    /// Its digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.digits
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.digits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_known_by_their_length() {
+        for (text, kind) in [
+            ("D41D8CD98F00B204E9800998ECF8427E", Some(HashKind::Md5)),
+            (" da39a3ee5e6b4b0d3255bfef95601890afd80709\n", Some(HashKind::Sha1)),
+            ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", Some(HashKind::Sha256)),
+            ("d41d8cd98f00b204e9800998ecf8427", None),
+            ("z41d8cd98f00b204e9800998ecf8427e", None),
+            ("", None),
+        ] {
+            assert_eq!(Hash::parse(text).map(|hash| hash.kind()), kind, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sample_that_never_ends_is_none() {
+        assert!(Origin::Path("/dev/zero".into()).length().await.is_err());
+        assert!(Origin::Path("/dev/zero".into()).sha256().await.is_err());
+        assert!(Origin::Path("/nowhere/x".into()).length().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_file_and_its_bytes_have_one_hash() {
+        let path = std::env::current_exe().expect("there is one");
+        let bytes = std::fs::read(&path).expect("it can be read");
+        let length = bytes.len() as u64;
+        let of_file = Origin::Path(path);
+        let of_bytes = Origin::Bytes(bytes.into());
+        assert_eq!(of_file.sha256().await.expect("read"), of_bytes.sha256().await.expect("read"));
+        assert_eq!(of_file.length().await.expect("read"), length);
+        let empty = Origin::Bytes(Bytes::new()).sha256().await.expect("read");
+        assert_eq!(empty.as_str(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}
