@@ -200,6 +200,23 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// What fits a process that waits for messages and answers each in moments: 512 MiB, 64 processes, 32 MiB of files. Its owner
+    /// bounds the time and the output of each message; the limit of 30 days is for processes that are never given one, and that of
+    /// one hour of CPU time for those that do not wait.
+    #[must_use]
+    pub fn worker() -> Self {
+        Self {
+            wall_time: Duration::from_secs(30 * 24 * 3600),
+            cpu_time: Duration::from_secs(3600),
+            file_size: 32 * MIB,
+            disk: 32 * MIB,
+            inodes: 4096,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     /// What fits a student's program: 10 s, 512 MiB, 64 processes, 16 MiB of output.
     fn default() -> Self {
@@ -229,6 +246,8 @@ pub enum Preset {
     Strict,
     /// What escape needs is required; what only some machines have is best effort. The default.
     Standard,
+    /// As `standard`, with the limits of a process that is started ahead and waits for messages.
+    Worker,
 }
 
 impl Policy {
@@ -238,7 +257,7 @@ impl Policy {
         matches!(&self.rootfs, Rootfs::Layers(layers) if !layers.is_empty()) && self.user.uid == 0
     }
 
-    /// A policy from a preset: host rootfs, no network, ordinary user, default limits.
+    /// A policy from a preset: host rootfs, no network, ordinary user, default limits or [`Limits::worker`].
     #[must_use]
     pub fn preset(preset: Preset) -> Self {
         // Only on some machines: control groups need delegation or root, a time namespace Linux 5.6, Landlock 5.13.
@@ -251,7 +270,7 @@ impl Policy {
             Layer::Landlock,
         ];
         let mut layers = BTreeMap::new();
-        if preset == Preset::Standard {
+        if preset != Preset::Strict {
             layers.extend(dispensable.map(|layer| (layer, Strictness::BestEffort)));
         }
         // Limited only when a policy names a bandwidth.
@@ -277,7 +296,7 @@ impl Policy {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-            limits: Limits::default(),
+            limits: if preset == Preset::Worker { Limits::worker() } else { Limits::default() },
             layers,
             default_strictness: Strictness::Required,
             warm: None,

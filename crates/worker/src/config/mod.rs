@@ -94,6 +94,8 @@ pub struct App {
     pub program: Program,
     /// Working directory of the process; the configuration file's when absent.
     pub path: Option<PathBuf>,
+    /// Files and directories of the host that the process sees besides, read-only, at their own absolute paths. None by default.
+    pub show: Vec<PathBuf>,
     /// The whole environment of the process.
     pub env: BTreeMap<String, String>,
     /// For one message. 60 s by default.
@@ -138,6 +140,7 @@ impl App {
             sandbox_id: None,
             program,
             path: None,
+            show: Vec::new(),
             env: BTreeMap::new(),
             timeout: Duration::from_secs(60),
             recv_limit: 1 << 20,

@@ -1,6 +1,11 @@
 //! What runs an app: any program, Node, or QuickJS. Each gives processes that speak the protocol of lines.
 
+mod node;
+mod process;
 pub mod quickjs;
+mod rlimits;
+mod sandboxed;
+mod shown;
 
 use std::fmt;
 
@@ -9,6 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use belljar_sandbox::Usage;
 
 use crate::bus::Boxed;
+
+pub use node::NodeEngine;
+pub use process::{MAX_PROCESSES, ProcessEngine};
+pub use sandboxed::SANDBOX_WAIT;
 
 /// Something that makes processes for one app, ahead of need where it can.
 pub trait Engine: Send + Sync + fmt::Debug {

@@ -182,10 +182,13 @@ impl<'a> Drive<'a> {
         self.in_flight.len() < MAX_IN_FLIGHT && self.input.len() <= self.most_input
     }
 
-    /// Counts what has come; false when it is too much.
+    /// Counts what has come, until it is too much; false when it is.
     fn counts(&mut self, count: usize) -> bool {
-        self.received = self.received.saturating_add(count as u64);
-        self.received <= self.setting.app.recv_limit
+        let most = self.setting.app.recv_limit;
+        if self.received <= most {
+            self.received = self.received.saturating_add(count as u64);
+        }
+        self.received <= most
     }
 
     /// Carries out what was written, line by line, as far as there is room.

@@ -1,12 +1,16 @@
-//! What engines do, with real sandboxes: one module for each engine, and one for what all have to do.
+//! What apps do, in real sandboxes, seen from the worker.
 //!
-//! A test that needs what this machine or this user does not have is reported as ignored, with the reason; with
-//! `BELLJAR_TEST_STRICT=1` it fails.
+//! A test that needs what this machine does not have is reported as ignored, with the reason; with `BELLJAR_TEST_STRICT=1` it fails.
+//! "Line 7" and the like are tests of vxsandbox's own, by their numbers in the reference of its protocol.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests, and their harness")]
 
 mod bench;
+mod javascript;
+mod misbehaviour;
+mod programs;
 mod quickjs;
+mod reuse;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -22,7 +26,7 @@ use crate::bench::{Bench, Needs};
 use crate::quickjs::speed as quickjs_speed;
 
 /// No test needs nearly as long; one that hangs fails with its name.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 type Test = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -36,6 +40,58 @@ macro_rules! tests {
 }
 
 tests! {
+    programs {
+        Nothing:
+            what_is_no_command_kills_in_strict,
+            standard_error_is_one_line_of_the_log,
+            the_last_line_needs_no_end,
+            too_much_output_kills,
+            the_environment_is_exactly_the_apps,
+            limits_are_set_as_vxsandbox_does,
+            lines_of_the_log_go_to_the_named_resource,
+            messages_and_events_arrive_whole,
+            requests_are_answered_out_of_order,
+            a_fault_in_a_resource_is_one_requests,
+            commands_nobody_knows,
+            arguments_and_directories_are_as_configured,
+            endings_are_told;
+    }
+    misbehaviour {
+        Nothing:
+            whoever_is_not_done_in_time_is_killed,
+            input_that_is_not_read_holds_nobody_up,
+            lines_that_are_no_commands_kill,
+            replies_to_nobody_are_refused,
+            output_without_end_is_cut,
+            children_end_with_their_process,
+            a_crash_is_one_messages,
+            tenants_see_nothing_of_one_another;
+        Groups:
+            memory_without_end_is_limited,
+            forks_without_end_are_limited;
+    }
+    javascript {
+        Node:
+            lines_of_an_app_come_in_order,
+            the_context_is_the_apps,
+            requests_can_be_made_later,
+            each_message_has_a_fresh_world,
+            the_api_is_as_known,
+            events_without_a_handler_are_done,
+            errors_are_told_with_their_place,
+            modules_are_found_beside_the_app,
+            a_changed_file_is_used_at_once,
+            processes_are_started_ahead,
+            nothing_but_ascii_is_told;
+    }
+    reuse {
+        Node:
+            processes_serve_as_often_as_configured,
+            messages_and_events_have_processes_of_their_own,
+            the_dead_serve_nobody,
+            each_tenant_has_its_own,
+            time_and_output_are_counted_per_message;
+    }
     quickjs_speed {
         Nothing:
             figures;
@@ -45,7 +101,9 @@ tests! {
 fn main() -> ExitCode {
     launcher_main_if_asked();
     zygote_main_if_asked();
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Two cores, and processes that start.
+    arguments.test_threads = Some(arguments.test_threads.unwrap_or(2).min(2));
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(None)).exit_code();
     }
@@ -73,10 +131,9 @@ fn trials(ground: Option<&(Arc<Runtime>, Arc<Bench>)>) -> Vec<Trial> {
                 let strict = std::env::var_os("BELLJAR_TEST_STRICT").is_some_and(|value| value == "1");
                 return if strict { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) };
             }
-            runtime.block_on(async {
-                let finished = tokio::time::timeout(PATIENCE, test(&bench)).await;
-                finished.map(|()| Completion::Completed).map_err(|_| Failed::from("it hangs"))
-            })
+            let finished = runtime.block_on(async { tokio::time::timeout(PATIENCE, test(&bench)).await });
+            finished.map_err(|_| Failed::from("it hangs"))?;
+            Ok(Completion::Completed)
         })
     };
     TESTS.iter().map(trial).collect()
