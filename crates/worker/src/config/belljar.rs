@@ -80,6 +80,9 @@ fn program(
             more => format!("{} together: an app is one of them", more.join(" and ")),
         };
         report.error(&section.place, &section.path, text, None);
+        // They are wrong together, not each for itself.
+        section.take("executable", report);
+        section.take("args", report);
     }
     let key = section.key("javascript_file");
     let file = section.take("javascript_file", report);

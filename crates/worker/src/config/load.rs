@@ -235,10 +235,11 @@ fn read_file(path: &Path, called: PathBuf, report: &mut Report) -> Result<Node, 
         hint: None,
     })?;
     if is_toml(path) {
-        toml::parse(&text, &place)
-    } else {
-        yaml::parse(&text, &place, &mut files, &mut report.warnings)
+        return toml::parse(&text, &place);
     }
+    let tree = yaml::parse(&text, &place, &mut files, &mut report.warnings)?;
+    // What is missing is missing in the file, not in the first line of it.
+    Ok(Node::new(tree.value, place))
 }
 
 fn is_toml(path: &Path) -> bool {

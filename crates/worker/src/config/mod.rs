@@ -11,6 +11,7 @@ mod resource;
 mod secret;
 mod section;
 mod settings;
+pub mod show;
 mod toml;
 pub mod tree;
 mod vumi;
