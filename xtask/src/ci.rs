@@ -37,7 +37,7 @@ pub(crate) fn ci() -> Result<bool> {
     if is_root() {
         let minutes = 0.3;
         let survived = build(&[])
-            .and_then(|binary| chaos(&ChaosArguments { minutes, seed: Some(1), binary: Some(binary) }))
+            .and_then(|binary| chaos(&ChaosArguments { minutes, seed: Some(1), binary: Some(binary), against: None }))
             .map(Some)
             .with_context(|| format!("cargo xtask chaos --minutes {minutes}"));
         let waits = build(&[]).and_then(|binary| path::check(&binary)).context("cargo xtask bench sandbox --only path");

@@ -9,6 +9,9 @@ mod chaos;
 mod ci;
 mod docs;
 mod needs;
+#[expect(dead_code, reason = "tests of the worker use other parts of it")]
+#[path = "../../crates/worker/tests/common/mod.rs"]
+mod servers;
 mod summary;
 mod test;
 

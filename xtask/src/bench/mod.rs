@@ -16,6 +16,7 @@ mod sampling;
 pub(crate) mod sandbox;
 pub(crate) mod server;
 mod spawn;
+pub(crate) mod worker;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -38,6 +39,7 @@ enum Action {
     Run(RunArguments),
     Sandbox(sandbox::SandboxArguments),
     Endurance(endurance::EnduranceArguments),
+    Worker(worker::WorkerArguments),
     /// Take up exactly so many bytes of memory, and end: measured by the bench itself
     #[command(hide = true)]
     Occupy {
@@ -117,6 +119,7 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<bool> {
         Action::Run(arguments) => run(arguments).map(|()| true),
         Action::Sandbox(arguments) => sandbox::sandbox(arguments).map(|()| true),
         Action::Endurance(arguments) => endurance::endurance(arguments),
+        Action::Worker(arguments) => worker::worker(arguments).map(|()| true),
         Action::Occupy { bytes } => {
             limits::occupy(*bytes);
             Ok(true)

@@ -20,6 +20,8 @@ pub(crate) enum Target {
     TimesFaster(f64),
     /// Ours at most this.
     AtMost(f64),
+    /// Ours at least this.
+    AtLeast(f64),
     /// Ours what the floor is.
     Exactly,
 }
@@ -80,6 +82,7 @@ impl Row {
             Target::TimesFaster(times) => self.ratio.map(|ratio| ratio * times <= 1.0),
             Target::AboveFloor(more) => self.ours.zip(self.floor).map(|(ours, floor)| ours <= floor + more),
             Target::AtMost(most) => self.ours.map(|ours| ours <= most),
+            Target::AtLeast(least) => self.ours.map(|ours| ours >= least),
             Target::Exactly => self.ours.zip(self.floor).map(|(ours, floor)| (ours - floor).abs() < 0.5),
         });
         self
@@ -94,6 +97,7 @@ impl Row {
             Target::TimesFaster(times) => format!("{times} x faster"),
             Target::AboveFloor(more) => format!("<= floor + {more} {unit}"),
             Target::AtMost(most) => format!("<= {most} {unit}"),
+            Target::AtLeast(least) => format!(">= {least} {unit}"),
             Target::Exactly => "= floor".to_owned(),
         });
         let verdict = match self.met {
@@ -229,6 +233,8 @@ mod tests {
             (Target::AboveFloor(0.5), 1.6, 1.0, false),
             (Target::AtMost(5.0), 4.9, 0.0, true),
             (Target::AtMost(5.0), 5.1, 0.0, false),
+            (Target::AtLeast(5.0), 5.1, 0.0, true),
+            (Target::AtLeast(5.0), 4.9, 0.0, false),
             (Target::Exactly, 1_048_576.0, 1_048_576.0, true),
             (Target::Exactly, 1_048_577.0, 1_048_576.0, false),
         ] {

@@ -8,6 +8,7 @@ mod actions;
 mod random;
 mod sabotage;
 mod saves;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -54,8 +55,12 @@ const CONNECTIONS: usize = 16;
 const SLACK: f64 = 8.0;
 
 /// Send random requests to a server, kill its processes, and check that nothing is left, stuck or lost
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ChaosArguments {
+    #[command(subcommand)]
+    pub(crate) against: Option<Against>,
+
     /// How long
     #[arg(long, default_value_t = 1.0)]
     pub(crate) minutes: f64,
@@ -69,12 +74,21 @@ pub(crate) struct ChaosArguments {
     pub(crate) binary: Option<PathBuf>,
 }
 
+/// Against something else than a server.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Against {
+    Worker(worker::WorkerArguments),
+}
+
 /// Does what the arguments say.
 ///
 /// # Errors
 ///
 /// What must not be, with the seed and the volley; or the program cannot be built.
 pub(crate) fn chaos(arguments: &ChaosArguments) -> Result<()> {
+    if let Some(Against::Worker(arguments)) = &arguments.against {
+        return worker::worker(arguments);
+    }
     let binary = binary_of(arguments.binary.as_deref())?;
     let seed = arguments.seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
