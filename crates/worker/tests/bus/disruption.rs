@@ -120,6 +120,10 @@ pub(crate) async fn consumers_go_on_after_their_connection_was_closed(rabbit: &m
         }
         bus.publish(outbound(&transport), b"x".to_vec()).await.expect("confirmed");
         until(|| bus.state().is_ok()).await;
+        // Name and seconds between heartbeats.
+        let ours = rabbit.ctl(&["list_connections", "client_properties", "timeout"]);
+        let ours: Vec<_> = ours.lines().filter(|line| line.contains("belljar ")).collect();
+        assert!(ours.len() == 2 && ours.iter().all(|line| line.ends_with("\t20")), "{ours:?}");
         let ctl = || rabbit.ctl(&["close_all_connections", "-p", VHOST, "a test"]);
         tokio::task::block_in_place(ctl);
         until(|| bus.state().is_err()).await;

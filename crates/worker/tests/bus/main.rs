@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
+type Run = dyn FnOnce(&Bench) -> Result<(), Unavailable> + Send;
+
 /// What a test wants.
 #[derive(Clone, Copy)]
 enum Test {
@@ -112,7 +114,7 @@ impl Bench {
 
 fn main() -> ExitCode {
     let bench = Arc::new(Bench::default());
-    let trial = |name: String, run: Box<dyn FnOnce(&Bench) -> Result<(), Unavailable> + Send>| {
+    let trial = |name: String, run: Box<Run>| {
         let bench = Arc::clone(&bench);
         Trial::ignorable_test(name, move || match run(&bench) {
             Ok(()) => Ok(Completion::Completed),

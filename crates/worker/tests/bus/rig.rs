@@ -19,7 +19,7 @@ pub(crate) struct Rig {
 
 enum End {
     Local(LocalBus),
-    Amqp(Outside),
+    Amqp(Box<Outside>),
 }
 
 /// What a test looks at of a dead letter.
@@ -57,7 +57,7 @@ impl Rig {
         let (outside, transport_name) = (Outside::connect(port).await, unique("amqp"));
         outside.outbound(&transport_name).await;
         let bus = Arc::new(AmqpBus::begin(&broker(port)));
-        Self { bus, transport_name, end: End::Amqp(outside) }
+        Self { bus, transport_name, end: End::Amqp(Box::new(outside)) }
     }
 
     /// Begins to consume; the queue is there then.
