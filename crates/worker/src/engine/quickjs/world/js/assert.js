@@ -7,8 +7,8 @@
   const { coded, InvalidArgument, received } = use('internal/errors');
 
   const WORDS = {
-    equal: (actual, expected) => `${shown(actual)} == ${shown(expected)}`,
-    notEqual: (actual, expected) => `${shown(actual)} != ${shown(expected)}`,
+    '==': (actual, expected) => `${shown(actual)} == ${shown(expected)}`,
+    '!=': (actual, expected) => `${shown(actual)} != ${shown(expected)}`,
     strictEqual: (actual, expected) => differ('Expected values to be strictly equal:', actual, expected, '!=='),
     notStrictEqual: (actual) => `Expected "actual" to be strictly unequal to: ${shown(actual)}`,
     deepEqual: (actual, expected) => `Expected values to be loosely deep-equal:\n\n${shown(actual)}\n\nshould loosely deep-equal\n\n${shown(expected)}`,
@@ -37,6 +37,8 @@
       this.expected = expected;
       this.operator = operator;
       Error.captureStackTrace(this, stackStartFn ?? AssertionError);
+      // The stack is given its first line while the name has the code.
+      void this.stack;
       this.name = 'AssertionError';
     }
     toString() { return `${this.name} [${this.code}]: ${this.message}`; }
@@ -60,14 +62,14 @@
     // The text of the call, which Node would show, is not to be had.
     fail(message ?? 'The expression evaluated to a falsy value', value, true, operator, start, message === undefined || message === null);
   };
-  const compare = (operator, passes) => {
+  const compare = (name, passes, operator = name) => {
     const assertion = {
-      [operator](...given) {
+      [name](...given) {
         const [actual, expected, message] = given;
         need(given.length, 2, '"actual" and "expected"');
         if (!passes(actual, expected)) fail(message, actual, expected, operator, assertion);
       },
-    }[operator];
+    }[name];
     return assertion;
   };
 
@@ -133,9 +135,16 @@
   // eslint-disable-next-line eqeqeq -- this is what they do
   const loosely = (actual, expected) => actual == expected || Number.isNaN(actual) && Number.isNaN(expected);
   const members = {
-    fail(message = 'Failed') { fail(message, undefined, undefined, 'fail', members.fail, message === 'Failed'); },
-    equal: compare('equal', loosely),
-    notEqual: compare('notEqual', (actual, expected) => !loosely(actual, expected)),
+    // With one argument a message; with more, as in old versions of Node.
+    fail(...given) {
+      let [actual, expected, message, operator] = given;
+      const unsaid = given.length <= 1 && (actual === undefined || actual === null);
+      if (given.length <= 1) [actual, message] = [undefined, unsaid ? 'Failed' : actual];
+      if (given.length === 2) operator = '!=';
+      fail(message, actual, expected, operator ?? 'fail', given[4] ?? members.fail, unsaid);
+    },
+    equal: compare('equal', loosely, '=='),
+    notEqual: compare('notEqual', (actual, expected) => !loosely(actual, expected), '!='),
     strictEqual: compare('strictEqual', Object.is),
     notStrictEqual: compare('notStrictEqual', (actual, expected) => !Object.is(actual, expected)),
     deepEqual: compare('deepEqual', deepEqual),

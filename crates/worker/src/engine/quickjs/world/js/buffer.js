@@ -5,7 +5,7 @@
   const { encoding, utf8Decode } = use('internal/bytes');
   const { coded, InvalidArgument, OutOfRange } = use('internal/errors');
   const { inspect, custom } = use('internal/inspect');
-  const MAX_LENGTH = 2 ** 31 - 1;
+  const MAX_LENGTH = 2 ** 32;
   let shownBytes = 50;
 
   // What is returned everywhere. `Buffer` itself can be called without `new`, so it cannot be the class.
@@ -234,17 +234,16 @@
     return new DataView(bytes.buffer, bytes.byteOffset + offset, size);
   };
   const grouped = (value) => {
-    const [, sign, digits] = /^(-?)(\d+)/.exec(String(value)) ?? [];
-    if (digits === undefined || digits.length <= 9) return String(value);
+    const large = typeof value === 'bigint' ? 2n ** 32n : 2 ** 32;
+    const [, sign, digits] = /^(-?)(\d+)$/.exec(String(value)) ?? [];
+    if (digits === undefined || value <= large && value >= -large) return String(value);
     return sign + digits.replace(/\B(?=(\d{3})+$)/g, '_');
   };
   const bounded = (value, low, high, bits, signed) => {
     if (value >= low && value <= high) return;
-    let span;
-    if (bits > 24) span = signed ? `>= -(2 ** ${bits - 1}) and < 2 ** ${bits - 1}` : `>= 0 and < 2 ** ${bits}`;
-    if (bits > 24 && bits <= 48 && bits % 8 === 0 && typeof value === 'number' && signed) span = `>= -(2 ** ${bits - 1}) and < 2 ** ${bits - 1}`;
-    if (bits <= 24) span = `>= ${low} and <= ${high}`;
-    if (typeof value === 'bigint') span = signed ? '>= -(2n ** 63n) and < 2n ** 63n' : '>= 0n and < 2n ** 64n';
+    const n = typeof value === 'bigint' ? 'n' : '';
+    let span = `>= ${low}${n} and <= ${high}${n}`;
+    if (bits > 32) span = signed ? `>= -(2${n} ** ${bits - 1}${n}) and < 2${n} ** ${bits - 1}${n}` : `>= 0${n} and < 2${n} ** ${bits}${n}`;
     throw new OutOfRange('value', span, typeof value === 'bigint' ? `${grouped(value)}n` : grouped(value));
   };
   for (const [name, size, kind] of [['Int8', 1], ['Int16', 2], ['Int32', 4], ['Float', 4, 'Float32'], ['Double', 8, 'Float64'],

@@ -19,7 +19,8 @@
     const error = new Base(message);
     const { name } = error;
     Object.defineProperty(error, 'name', { value: `${name} [${code}]`, configurable: true, writable: true });
-    Error.captureStackTrace?.(error, coded);
+    Error.captureStackTrace(error, coded);
+    void error.stack;
     delete error.name;
     error.code = code;
     return error;

@@ -77,7 +77,7 @@
   const methods = {
     setMaxListeners(count) {
       if (typeof count !== 'number' || !(count >= 0)) {
-        throw new (lazily('internal/errors').OutOfRange)('n', 'a non-negative number', count);
+        throw new (lazily('internal/errors').OutOfRange)('setMaxListeners', '>= 0', count);
       }
       this._maxListeners = count;
       return this;
@@ -142,7 +142,7 @@
     get: () => defaultMaxListeners,
     set(count) {
       if (typeof count !== 'number' || !(count >= 0)) {
-        throw new (lazily('internal/errors').OutOfRange)('defaultMaxListeners', 'a non-negative number', count);
+        throw new (lazily('internal/errors').OutOfRange)('defaultMaxListeners', '>= 0', count);
       }
       defaultMaxListeners = count;
     },

@@ -4,6 +4,8 @@
 
   const { inspect } = use('internal/inspect');
 
+  const BUILT_IN = new Set(Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Z][a-zA-Z0-9]+$/.test(name)));
+
   // Whether an object says itself what its string is.
   const speaks = (value) => {
     if (typeof value.toString !== 'function') return false;
@@ -11,7 +13,7 @@
     for (let at = value; at !== null; at = Object.getPrototypeOf(at)) {
       if (!Object.hasOwn(at, 'toString')) continue;
       const name = Object.getOwnPropertyDescriptor(at, 'constructor')?.value?.name;
-      return !['Object', 'Array', 'Function', 'Map', 'Set', 'Promise', 'RegExp'].includes(name);
+      return !BUILT_IN.has(name);
     }
     return false;
   };

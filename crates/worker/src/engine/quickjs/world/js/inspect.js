@@ -5,7 +5,7 @@
   const custom = Symbol.for('nodejs.util.inspect.custom');
   const defaults = {
     showHidden: false, depth: 2, colors: false, customInspect: true, showProxy: false, maxArrayLength: 100, maxStringLength: 10000,
-    breakLength: 128, compact: 3, sorted: false, getters: false, numericSeparator: false,
+    breakLength: 80, compact: 3, sorted: false, getters: false, numericSeparator: false,
   };
   // Beyond this, entries of an object are broken into lines.
   const WIDTH = 76, WIDE = 16, GROUPED = 6;
@@ -15,7 +15,7 @@
   const ESCAPES = { '\b': '\\b', '\t': '\\t', '\n': '\\n', '\f': '\\f', '\r': '\\r', '\\': '\\\\' };
   const escaped = (sign, quote) => {
     if (sign === quote) return '\\' + sign;
-    return ESCAPES[sign] ?? (sign.length === 1 && sign >= '\ud800' && sign <= '\udfff' ? '\\u' + sign.charCodeAt(0).toString(16).toUpperCase()
+    return ESCAPES[sign] ?? (sign.length === 1 && sign >= '\ud800' && sign <= '\udfff' ? '\\u' + sign.charCodeAt(0).toString(16)
       : '\\x' + sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0'));
   };
   const quoted = (text) => {
@@ -53,10 +53,12 @@
     }
   };
 
+  const isInstance = (value, constructor) => { try { return value instanceof constructor; } catch { return false; } };
   const constructorName = (value) => {
     for (let at = value; at !== null; at = Object.getPrototypeOf(at)) {
       const own = Object.getOwnPropertyDescriptor(at, 'constructor');
-      if (own !== undefined && typeof own.value === 'function' && own.value.name !== '') return own.value.name;
+      if (own !== undefined && typeof own.value === 'function' && own.value.name !== ''
+        && isInstance(value, own.value)) return own.value.name;
     }
     return null;
   };
@@ -158,7 +160,8 @@
   const parts = (state, value, depth, keys) => {
     const name = constructorName(value);
     let toStringTag = value[Symbol.toStringTag];
-    if (typeof toStringTag !== 'string' || toStringTag === '' || toStringTag === name) toStringTag = '';
+    if (typeof toStringTag !== 'string' || toStringTag === name
+      || Object.prototype.propertyIsEnumerable.call(value, Symbol.toStringTag)) toStringTag = '';
     const part = { base: '', braces: ['{', '}'], entries: [], array: false };
 
     if (Array.isArray(value)) {
@@ -184,11 +187,7 @@
       part.empty = value.length === 0;
       part.make = () => list(state, value, depth, value.length, (at) => primitive(state, value[at]));
     } else if (tag(value) === 'Arguments') {
-      part.array = true;
-      part.braces = ['[Arguments] [', ']'];
-      part.keys = keys.filter((key) => !isIndex(key));
-      part.empty = value.length === 0;
-      part.make = () => list(state, value, depth, value.length, (at) => property(state, value, String(at), depth, true));
+      part.braces[0] = '[Arguments] {';
     } else if (typeof value === 'function') {
       part.base = style(state, functionText(value, name, toStringTag), 'special');
       part.alone = true;
@@ -238,7 +237,7 @@
 
   const object = (state, value, depth) => {
     const keys = keysOf(state, value);
-    const part = parts(state, value, depth, keys);
+    const part = parts(state, value, depth + 1, keys);
     const shownKeys = part.keys ?? keys;
     const entries = part.make !== undefined && !(part.empty ?? false);
     if (shownKeys.length === 0 && !entries) {
@@ -252,7 +251,7 @@
     state.seen.push(value);
     state.current = depth;
     let output = entries ? part.make() : [];
-    for (const key of shownKeys) output.push(property(state, value, key, depth + 1 - 1, false));
+    for (const key of shownKeys) output.push(property(state, value, key, depth + 1, false));
     state.seen.pop();
     if (state.sorted) {
       const compare = state.sorted === true ? undefined : state.sorted;
@@ -282,9 +281,9 @@
     }
     const actual = widest + 2;
     if (actual * 3 + state.indentation >= state.breakLength || total / actual <= 5 && widest > GROUPED) return output;
-    const bias = Math.sqrt(actual - total / output.length);
+    const biased = Math.max(actual - 3 - Math.sqrt(actual - total / output.length), 1);
     const columns = Math.min(
-      Math.round(Math.sqrt(2.5 * Math.max(bias, 1) * length) / Math.max(bias, 1)),
+      Math.round(Math.sqrt(2.5 * biased * length) / biased),
       Math.floor((state.breakLength - state.indentation) / actual),
       state.compact * 4,
       15,
@@ -365,7 +364,7 @@
   };
 
   function inspect(value, options, depth, colors) {
-    const state = { ...defaults, breakLength: 128, seen: [], indentation: 0, current: 0, circular: new Map(), user: undefined };
+    const state = { ...defaults, seen: [], indentation: 0, current: 0, circular: new Map(), user: undefined };
     if (typeof options === 'boolean') {
       state.showHidden = options;
       if (depth !== undefined) state.depth = depth;

@@ -63,14 +63,13 @@
       while (end > 1 && path[end - 1] === '/') end -= 1;
       const slash = path.lastIndexOf('/', end - 1);
       if (slash < 0) return '.';
-      if (slash === 0) return end > 1 && path[1] === '/' && path.length === 2 ? '//' : '/';
-      end = slash;
-      while (end > 1 && path[end - 1] === '/') end -= 1;
-      return path.slice(0, end);
+      if (slash === 0) return '/';
+      return slash === 1 && path[0] === '/' ? '//' : path.slice(0, slash);
     },
     basename(path, suffix) {
       if (suffix !== undefined) check(suffix, 'suffix');
       check(path, 'path');
+      if (suffix === path) return '';
       let end = path.length;
       while (end > 0 && path[end - 1] === '/') end -= 1;
       const name = path.slice(path.lastIndexOf('/', end - 1) + 1, end);

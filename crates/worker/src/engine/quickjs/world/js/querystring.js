@@ -69,7 +69,7 @@
     const most = typeof options?.maxKeys === 'number' ? options.maxKeys : 1000;
     const custom = typeof options?.decodeURIComponent === 'function' ? options.decodeURIComponent : querystring.unescape;
     const decode = (part) => {
-      if (!/[%+]/.test(part)) return part;
+      if (custom === unescape && !/[%+]/.test(part)) return part;
       const spaced = part.replaceAll('+', custom === unescape ? ' ' : '%20');
       try {
         return custom(spaced);

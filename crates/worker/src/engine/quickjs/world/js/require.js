@@ -38,8 +38,11 @@
     const plain = name.startsWith('node:') ? name.slice(5) : name;
     if (Object.hasOwn(OTHER_NAMES, plain)) return { exports: OTHER_NAMES[plain]() };
     if (OFFERED.has(plain)) return { exports: use(plain) };
-    if (plain !== name || NOT_OFFERED.has(plain)) {
+    if (NOT_OFFERED.has(plain)) {
       throw missing(`Cannot find module '${name}': engine "quickjs" does not offer it; use engine = "node"`, 'MODULE_NOT_FOUND', parent);
+    }
+    if (plain !== name) {
+      throw Object.assign(new Error(`No such built-in module: ${name}`), { code: 'ERR_UNKNOWN_BUILTIN_MODULE' });
     }
     return undefined;
   };

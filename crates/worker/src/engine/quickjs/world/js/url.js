@@ -41,7 +41,7 @@
       // What cannot be in a name ends it, and belongs to the path.
       const end = text.search(/[^a-zA-Z0-9.\-+_\u0080-\uffff]/);
       if (end >= 0) {
-        if (/[\0\t\n\r #%/<>?@[\\\]^|:]/.test(text[end])) throw invalid(input);
+        if (/[\0 #%/<>?@[\\\]^|]/.test(text[end])) throw invalid(input);
         rest = '/' + text.slice(end);
         url.hostname = text.slice(0, end);
       }
@@ -93,13 +93,17 @@
       // The host ends at the first of these; a user's name at the last `@` before it.
       let end = rest.search(/[/?#]/);
       if (end < 0) end = rest.length;
+      // There are no tabs and line ends in a host: they are passed over, as in the standard.
+      const authority = rest.slice(0, end).replace(/[\t\n\r]/g, '');
+      rest = authority + rest.slice(end);
+      end = authority.length;
       const at = rest.lastIndexOf('@', end - 1);
       let from = 0;
       if (at >= 0 && at < end) {
-        try { this.auth = decodeURIComponent(rest.slice(0, at)); } catch { throw coded(URIError, 'ERR_INVALID_URI', 'URI malformed'); }
+        this.auth = decodeURIComponent(rest.slice(0, at));
         from = at + 1;
       }
-      let stop = rest.slice(from, end).search(/[\t\n\r "%';<>\\^`{|}]/);
+      let stop = rest.slice(from, end).search(/[ "%';<>\\^`{|}]/);
       stop = stop < 0 ? end : from + stop;
       let name = rest.slice(from, stop);
       rest = rest.slice(stop);
