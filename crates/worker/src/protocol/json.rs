@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Fields;
+use crate::python;
 
 /// How deep arrays and objects may be nested in what is read. It is the reader's own limit: the depth of its stack.
 pub const MAX_DEPTH: usize = 127;
@@ -77,7 +78,11 @@ fn write_ascii(value: &Value, text: &mut String) {
         Value::Null => text.push_str("null"),
         Value::Bool(true) => text.push_str("true"),
         Value::Bool(false) => text.push_str("false"),
-        Value::Number(number) => text.push_str(&number.to_string()),
+        Value::Number(number) => match number.as_f64() {
+            // `1e+22`, where others write `1e22`.
+            Some(float) if number.is_f64() => text.push_str(&python::repr_float(float)),
+            _ => text.push_str(&number.to_string()),
+        },
         Value::String(string) => write_string(string, text),
         Value::Array(items) => {
             text.push('[');

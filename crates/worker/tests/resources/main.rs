@@ -7,6 +7,9 @@
 mod common;
 
 mod files;
+mod kv;
+mod kv_embedded;
+mod kv_redis;
 mod log;
 mod metrics;
 mod outbound;
