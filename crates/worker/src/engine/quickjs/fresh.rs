@@ -2,7 +2,8 @@
 //!
 //! What an app computes while it loads is computed once, and each message gets a copy. Were the time or a random number among it, all
 //! messages would have the same. So whoever asks for one meanwhile is noted, and then the app, or everything, is loaded anew for each
-//! message.
+//! message. A library may ask for the time: lodash does while it loads, to find out how often it is called, as do many that measure
+//! something; and what they would go on with is what they have in a process of Node's that serves many messages.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Extent {
-    /// Nothing but the engine with its built-in modules: a library asked for the time or for randomness while it loaded.
+    /// Nothing but the engine with its built-in modules: a library asked for randomness while it loaded.
     Engine,
     /// All libraries. The app's own script asked.
     Libraries,
@@ -82,6 +83,13 @@ impl Fresh {
         belljar_sys::call::monotonic_ns().saturating_sub(self.slept.get()) as f64 / 1e6
     }
 
+    /// Notes that somebody wants the time, unless it is a library.
+    fn note_time(&self) {
+        if self.libraries.get() == 0 {
+            self.note();
+        }
+    }
+
     /// Notes that somebody wants what must not be remembered.
     fn note(&self) {
         if self.loading.get() {
@@ -92,7 +100,7 @@ impl Fresh {
 
     /// Milliseconds since 1970, with fractions.
     fn now(&self) -> f64 {
-        self.note();
+        self.note_time();
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3
     }
 
@@ -136,7 +144,7 @@ impl Fresh {
         natives.set("clock", Function::new(ctx.clone(), move || fresh.timer_clock())?)?;
         let fresh = Rc::clone(self);
         let monotonic = move || {
-            fresh.note();
+            fresh.note_time();
             fresh.timer_clock()
         };
         natives.set("monotonic", Function::new(ctx.clone(), monotonic)?)?;
