@@ -49,6 +49,16 @@ pub fn reap(wait: bool) -> Result<Option<Reaped>> {
     }))
 }
 
+/// The largest resident set of this process until now, in bytes (`getrusage(2)`).
+#[must_use]
+pub fn peak_memory() -> u64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    system_call!(libc::SYS_getrusage, libc::RUSAGE_SELF, usage.as_mut_ptr());
+    // SAFETY: zeroed before, and filled by the call; both are valid.
+    let usage = unsafe { usage.assume_init() };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
+}
+
 /// Blocks every signal that can be blocked, and makes ignored ones default again: programs inherit "ignored" over `execve`.
 pub fn quiet_signals() {
     let all = u64::MAX;

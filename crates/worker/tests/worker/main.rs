@@ -23,7 +23,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::bench::{Bench, Needs};
-use crate::quickjs::speed as quickjs_speed;
+use crate::quickjs::{
+    attacks as quickjs_attacks, behaviour as quickjs_behaviour, isolation as quickjs_isolation, speed as quickjs_speed,
+};
 
 /// No test needs nearly as long; one that hangs fails with its name.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -91,6 +93,38 @@ tests! {
             the_dead_serve_nobody,
             each_tenant_has_its_own,
             time_and_output_are_counted_per_message;
+    }
+    quickjs_behaviour {
+        Nothing:
+            requests_come_in_nodes_order,
+            apps_find_what_they_know,
+            commands_find_their_handlers,
+            what_nobody_catches_ends_the_process,
+            an_app_that_cannot_be_loaded_is_told,
+            tasks_run_in_nodes_order,
+            timers_wait_for_the_message,
+            lines_are_read_as_they_come;
+    }
+    quickjs_isolation {
+        Nothing:
+            nothing_of_a_message_is_in_the_next,
+            time_and_chance_are_never_remembered,
+            an_app_that_is_loaded_anew_is_as_any_other,
+            a_changed_file_counts_from_the_next_message,
+            reloading_is_harmless;
+    }
+    quickjs_attacks {
+        Nothing:
+            what_uses_up_its_limits_is_ended,
+            loading_has_limits,
+            the_hosts_realm_has_nothing_to_give,
+            a_flood_waits_for_its_reader,
+            a_kill_works_always,
+            there_are_no_more_processes_than_there_may_be,
+            a_killed_zygote_is_replaced,
+            many_at_once_do_not_mix;
+        Groups:
+            messages_that_are_too_large_together_are_told;
     }
     quickjs_speed {
         Nothing:

@@ -21,6 +21,8 @@ const FILE_NAME: &str = "evalmachine.<anonymous>";
 const STACK: usize = 2 << 20;
 /// What QuickJS says when its memory limit is reached.
 const NO_MEMORY: &str = "InternalError: out of memory";
+/// What is left of that when there was no memory for saying it.
+const UNCAUGHT_NULL: &str = "Uncaught null";
 /// What it says to a script that an interrupt ended.
 const INTERRUPTED: &str = "InternalError: interrupted";
 
@@ -89,6 +91,8 @@ pub(super) struct App {
     host: Context,
     pub(super) fresh: Rc<Fresh>,
     deadline: Rc<Cell<Deadline>>,
+    /// Memory of the process when the message came, and how much more it may be, in bytes.
+    at_first: Cell<(u64, u64)>,
     surroundings: Rc<Surroundings>,
     runtime: Runtime,
 }
@@ -124,7 +128,8 @@ impl App {
             })();
             made.map_err(|error| fatal(&ctx, error))
         })?;
-        Ok(Self { rejected, hooks, emitter, realm: None, host, fresh, deadline, surroundings, runtime })
+        let at_first = Cell::default();
+        Ok(Self { rejected, hooks, emitter, realm: None, host, fresh, deadline, at_first, surroundings, runtime })
     }
 
     /// Sets what scripts must not pass.
@@ -166,6 +171,7 @@ impl App {
     /// For one message: so many bytes on top of what is there. Garbage is looked for only when half of them are used, because looking
     /// at everything means copying everything.
     pub(super) fn begin_message(&self, there: usize, memory: usize) {
+        self.at_first.set((call::peak_memory(), memory as u64));
         self.runtime.set_memory_limit(there.saturating_add(memory));
         self.runtime.set_gc_threshold(there.saturating_add(memory / 2));
     }
@@ -238,6 +244,17 @@ impl App {
             Ok(if is_error { text } else { format!("Unhandled promise rejection, the reason is: {text}") })
         })
         .and_then(|text| Err(text.into()))
+    }
+
+    /// Tells a lack of memory that left no room for an error of its own: `null` is thrown then, and what was allocated is free again.
+    pub(super) fn diagnose(&self, fatal: Fatal) -> Fatal {
+        let (before, memory) = self.at_first.get();
+        match fatal {
+            Fatal::Uncaught(text) if text == UNCAUGHT_NULL && call::peak_memory() > before + memory / 2 => {
+                Fatal::Memory(NO_MEMORY.to_owned())
+            }
+            fatal => fatal,
+        }
     }
 
     /// The code that a script wants to end with.
@@ -318,6 +335,7 @@ fn text<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> String {
     match stack {
         Some(stack) if stack.starts_with(&shown) => stack,
         Some(stack) => format!("{shown}\n{stack}"),
+        None if thrown.is_error() => shown,
         None => format!("Uncaught {shown}"),
     }
 }

@@ -118,7 +118,7 @@ fn run(app: &mut App, load: &Load, prepared: &Prepared) -> Result<i32, Fatal> {
 /// What there is to be said at the end, and the code to end with.
 fn finish(app: &App, ended: Result<i32, Fatal>) -> i32 {
     flush(app);
-    match ended {
+    match ended.map_err(|fatal| app.diagnose(fatal)) {
         Ok(code) => code,
         Err(Fatal::Uncaught(text)) => {
             say(&format!("{text}\n"));

@@ -14,9 +14,11 @@ use super::handle::{Handle, Loading, system};
 use super::settings::{OPEN_FILES, QuickJsSettings};
 use super::wire::Load;
 use crate::bus::Boxed;
-use crate::config::Source;
+use crate::config::{App, Program, Source};
 use crate::engine::{Engine, EngineError, Process};
 
+/// What is added to the reasons why an app cannot be loaded.
+const ELSEWHERE: &str = "(loading it into QuickJS; if it needs what there is only in Node, set `engine = \"node\"`)";
 /// Bytes of an app's file, at most.
 const MAX_SOURCE: u64 = 16 << 20;
 
@@ -81,11 +83,28 @@ impl Stamp {
 }
 
 impl QuickJs {
-    /// Loads an app.
+    /// Loads an app, as its configuration says.
     ///
     /// # Errors
     /// [`EngineError::App`] when it cannot be loaded: with its stack, or what it lacks here, and what else could run it.
-    pub async fn start(launcher: Launcher, app: QuickJsApp, settings: QuickJsSettings) -> Result<Self, EngineError> {
+    pub async fn start(launcher: &Launcher, app: &App) -> Result<Self, EngineError> {
+        let Program::JavaScript { source, app_context, node_modules, .. } = &app.program else {
+            return Err(EngineError::App("the app is not JavaScript".to_owned()));
+        };
+        let quickjs = QuickJsApp {
+            name: app.name.clone(),
+            source: source.clone(),
+            app_context: app_context.clone(),
+            node_modules: module_directories(node_modules, source),
+        };
+        Self::load_app(launcher.clone(), quickjs, QuickJsSettings::of(app)).await
+    }
+
+    /// As [`QuickJs::start`], with limits of one's own.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn load_app(launcher: Launcher, app: QuickJsApp, settings: QuickJsSettings) -> Result<Self, EngineError> {
         let (text, stamp) = read(&app.source).await?;
         let loaded = Loaded { text, stamp, extent: Extent::App, zygote: Err(String::new()) };
         let state = Mutex::new(State { loaded, ahead: VecDeque::new(), closed: false });
@@ -125,6 +144,7 @@ impl QuickJs {
                     loaded.extent = extent;
                 }
                 Err(EngineError::App(text)) => {
+                    let text = format!("{text}\n{ELSEWHERE}");
                     loaded.zygote = Err(text.clone());
                     return Err(EngineError::App(text));
                 }
@@ -220,6 +240,21 @@ impl Engine for QuickJs {
     fn wants_initialize(&self) -> bool {
         false
     }
+}
+
+/// The directories of modules that an app finds: those of its configuration, and, as Node has it, those beside and above its file.
+fn module_directories(configured: &[PathBuf], source: &Source) -> Vec<PathBuf> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut directories: Vec<PathBuf> = configured.iter().map(|path| absolute(path)).collect();
+    if let Source::File(path) = source {
+        let beside = absolute(path);
+        for directory in beside.ancestors().skip(1).map(|above| above.join("node_modules")) {
+            if directory.is_dir() && !directories.contains(&directory) {
+                directories.push(directory);
+            }
+        }
+    }
+    directories
 }
 
 /// The text of an app. A file's stamp is taken before it is read: what changes meanwhile is read again.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use belljar_sandbox::{Access, Limits, Mount, Policy, Preset, Rootfs};
 
 use super::zygote::NAME;
+use crate::config::App;
 
 const MIB: u64 = 1 << 20;
 
@@ -50,6 +51,26 @@ pub(super) const OPEN_FILES: u32 = 16;
 const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 impl QuickJsSettings {
+    /// As an app's configuration says.
+    #[must_use]
+    pub fn of(app: &App) -> Self {
+        let defaults = Self::default();
+        // The lower of the two, as it is what ends a process; "no limit" is ours then.
+        let cpu = app
+            .rlimits
+            .get("RLIMIT_CPU")
+            .and_then(|&(soft, hard)| [soft, hard].into_iter().filter_map(|seconds| u64::try_from(seconds).ok()).min());
+        Self {
+            message_memory: app.quickjs_memory,
+            cpu_time: cpu.map_or(defaults.cpu_time, Duration::from_secs),
+            // Messages and events at the same time, and those that are made ahead.
+            processes: 2 * u32::from(app.prefetch.max(1)) + u32::from(app.prestart),
+            ahead: app.prestart.into(),
+            sandbox_memory: app.memory,
+            ..defaults
+        }
+    }
+
     /// The sandbox of an app: nothing in it but our own program and the directories of modules, all read-only.
     pub(super) fn policy(&self, modules: &[PathBuf]) -> Policy {
         // Of whoever makes the sandbox, which is the same program as this.

@@ -1,9 +1,13 @@
 //! The engine of QuickJS.
 
+pub(crate) mod attacks;
+pub(crate) mod behaviour;
+pub(crate) mod isolation;
 pub(crate) mod speed;
 
 use std::time::Duration;
 
+use belljar_sandbox::Usage;
 use belljar_worker::config::Source;
 use belljar_worker::engine::quickjs::{QuickJs, QuickJsApp, QuickJsSettings};
 use belljar_worker::engine::{Ending, Engine, EngineError, Process};
@@ -34,7 +38,7 @@ pub(crate) fn app(source: &str) -> QuickJsApp {
 }
 
 pub(crate) async fn try_start(bench: &Bench, app: QuickJsApp) -> Result<QuickJs, EngineError> {
-    QuickJs::start(bench.launcher.clone(), app, QuickJsSettings::default()).await
+    QuickJs::load_app(bench.launcher.clone(), app, QuickJsSettings::default()).await
 }
 
 pub(crate) async fn start(bench: &Bench, source: &str) -> QuickJs {
@@ -48,6 +52,7 @@ pub(crate) struct Heard {
     pub(crate) requests: Vec<Command>,
     pub(crate) stderr: String,
     pub(crate) ending: Ending,
+    pub(crate) usage: Option<Usage>,
 }
 
 impl Heard {
@@ -106,5 +111,6 @@ pub(crate) async fn hear(mut process: Process, commands: &[Command], patience: D
     let ending = tokio::time::timeout(SOON, process.control.ended()).await.expect("it ends when it is killed");
     let mut stderr = String::new();
     process.stderr.read_to_string(&mut stderr).await.unwrap();
-    Heard { requests, stderr, ending }
+    let usage = process.control.usage();
+    Heard { requests, stderr, ending, usage }
 }

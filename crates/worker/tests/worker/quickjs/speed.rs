@@ -12,13 +12,16 @@ pub(crate) async fn figures(bench: &Bench) {
     println!("memory {:?}", engine.memory());
     let heard = tell(&engine, "hello").await;
     println!("{heard:?} {:?}", heard.names());
-    let mut times = Vec::new();
+    let (mut times, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..300 {
         let since = Instant::now();
-        tell(&engine, "hello").await;
+        let heard = tell(&engine, "hello").await;
         times.push(since.elapsed());
+        cpu.push(heard.usage.unwrap().user_time + heard.usage.unwrap().system_time);
     }
     times.sort();
+    cpu.sort();
+    println!("cpu of children p50 {:?} usage {:?}", cpu[150], heard.usage);
     println!("p50 {:?} p99 {:?}", times[150], times[297]);
     engine.close().await;
 }
