@@ -108,7 +108,8 @@ impl Consumer {
             };
             let delivery = match delivery {
                 Some(Ok(delivery)) => self.unsettled(session, &channel, delivery),
-                Some(Err(error)) => return Err(super::error::explain("consuming", &error)),
+                // Whatever the broker blames, the queue was there: it is worth another attempt at once.
+                Some(Err(error)) => return Err(disconnected(format!("consuming: {error}"))),
                 None => return Err(disconnected("the broker ended the consumer: was the queue removed?")),
             };
             backoff.reset();
