@@ -48,6 +48,7 @@ fn app_as_json(app: &App) -> Value {
         "sandbox_id": app.sandbox_id,
         "program": program_as_json(&app.program),
         "path": app.path,
+        "show": app.show,
         // Values may be secrets.
         "env": app.env.keys().collect::<Vec<_>>(),
         "timeout": app.timeout.as_secs_f64(),
@@ -190,6 +191,9 @@ fn app_as_text(app: &App, text: &mut Lines) {
         let _ = write!(limits, ", {name} {soft}/{hard}");
     }
     text.line("limits", &limits);
+    if !app.show.is_empty() {
+        text.line("sees", &listed(&app.show));
+    }
     text.line("heartbeats", app.worker_name.as_deref().unwrap_or("none"));
     let log =
         app.logging_resource.as_ref().map_or("the worker's log".to_owned(), |name| format!("the resource {name}"));

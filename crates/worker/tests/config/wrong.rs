@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{World, toml, yaml};
 
 /// Of YAML: what is written after a valid beginning, and all that is wrong with it.
-const YAML: [(&str, &[&str]); 31] = [
+const YAML: [(&str, &[&str]); 32] = [
     ("timeout: 1.5", &["w.yaml:3: timeout: found the number 1.5, expected a whole number from 1 to 86400"]),
     (
         "timeout: soon",
@@ -21,6 +21,7 @@ const YAML: [(&str, &[&str]); 31] = [
     ),
     ("worker_name: 12", &["w.yaml:3: worker_name: found the number 12, expected text [put it in quotes]"]),
     ("path: nowhere", &["w.yaml:3: path: there is no directory nowhere"]),
+    ("show: [app.js, nowhere]", &["w.yaml:3: show.1: there is no nowhere"]),
     ("env: [A]", &["w.yaml:3: env: found a list, expected a table"]),
     ("env: {A: [1]}", &["w.yaml:3: env.A: found a list, expected text"]),
     ("env: {'A=B': x}", &["w.yaml:3: env.A=B: no environment has such a variable"]),
@@ -169,17 +170,28 @@ fn whole_files_of_vxsandbox_s_form() {
 #[test]
 fn what_could_be_meant_so_is_only_pointed_out() {
     let world = yaml(
-        "transport_name: t\njavascript: x\nlogging_resource: lgo\n\
+        "transport_name: t\njavascript: x\nlogging_resource: lgo\nengine: quickjs\nrlimits: {RLIMIT_AS: [1, 1]}\n\
          sandbox: {kv: {cls: vxsandbox.RedisResource, keys_per_user_soft: 100}}\n",
     );
     assert_eq!(
         world.warnings(),
         [
             "w.yaml:3: logging_resource: there is no resource 'lgo': what is said about the app goes to the worker's log",
-            "w.yaml:4: sandbox.kv.keys_per_user_soft: 100 is not below keys_per_user_hard, which is 100: nobody would be warned",
+            "w.yaml:6: sandbox.kv.keys_per_user_soft: 100 is not below keys_per_user_hard, which is 100: nobody would be warned",
         ]
     );
     assert_eq!(world.app().logging_resource, None);
+    if super::has_node() {
+        let world =
+            yaml("transport_name: t\njavascript: x\nrlimits: {RLIMIT_AS: [268435456, -1], RLIMIT_NOFILE: [-1, -1]}\n");
+        assert_eq!(
+            world.warnings(),
+            [
+                "w.yaml:3: rlimits.RLIMIT_AS: 268435456 may be too little for Node: version 20 starts with 824180736 [QuickJS needs \
+                 less; [-1, -1] leaves it to the sandbox]"
+            ]
+        );
+    }
 }
 
 #[test]
