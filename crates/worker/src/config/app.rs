@@ -31,8 +31,8 @@ const MAX_APP: u64 = 16 << 20;
 /// Bytes of a transport's name: the longest name of a queue that is made from it, `<name>.outbound`, must fit the 255 of AMQP.
 const MAX_TRANSPORT_NAME: usize = 240;
 
-/// Least limits with which Node 20 starts, in steps that were tried: with 196 MiB and with 15 files it is killed at once.
-const LEAST_FOR_NODE: [(&str, i64); 2] = [("RLIMIT_AS", 786 << 20), ("RLIMIT_NOFILE", 20)];
+/// Least limits with which Node 20 was seen to start, and vxsandbox's defaults, with which it is killed at once.
+const LEAST_FOR_NODE: [(&str, i64, i64); 2] = [("RLIMIT_AS", 786 << 20, 196 << 20), ("RLIMIT_NOFILE", 20, 15)];
 
 /// Where a program without a slash in its name is looked for: what `bash` does with an empty environment.
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -361,13 +361,23 @@ pub(super) fn finish(app: &mut App, section: &Section, report: &mut Report) {
         ..
     } = app.program
     {
-        for (name, least) in LEAST_FOR_NODE {
-            let Some((soft, _)) = app.rlimits.get(name).filter(|(soft, _)| (0..least).contains(soft)) else { continue };
+        for (name, least, default) in LEAST_FOR_NODE {
+            // Only the profile `strict` has vxsandbox's defaults.
+            let default = (app.profile == Profile::Strict).then_some(default);
+            let soft = app.rlimits.get(name).map(|(soft, _)| *soft).or(default);
+            let Some(soft) = soft.filter(|soft| (0..least).contains(soft)) else { continue };
             let place = report.origins.get(&section.key("rlimits")).unwrap_or(&section.place).clone();
             let text = format!("{soft} may be too little for Node: version 20 starts with {least}");
             let hint = "QuickJS needs less; [-1, -1] leaves it to the sandbox".to_owned();
             report.warning(&place, &format!("{}.{name}", section.key("rlimits")), text, Some(hint));
         }
+    }
+    let has_kv = app.resources.values().any(|resource| matches!(resource, ResourceConfig::Kv { .. }));
+    if has_kv && app.profile == Profile::Belljar && app.sandbox_id.as_ref().is_some_and(|id| id.contains('#')) {
+        let key = section.key("sandbox_id");
+        let place = report.origins.get(&key).unwrap_or(&section.place).clone();
+        let hint = "another one, or `profile = \"strict\"` if its keys are there already".to_owned();
+        report.error(&place, &key, "with # in it its keys could be another tenant's", Some(hint));
     }
     if matches!(app.program, Program::Executable { .. }) && app.messages_per_process > 1 {
         let key = section.key("messages_per_process");

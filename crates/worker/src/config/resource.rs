@@ -13,12 +13,10 @@ use super::section::{Dialect, Report, Section, path};
 use super::tree::Node;
 use super::yaml::read_text;
 use super::{KvStore, ResourceConfig};
+use crate::resource::MAX_FILE_BYTES;
 
 /// Keys of a tenant, by default (vxsandbox).
 const KEYS_PER_USER: i64 = 100;
-
-/// Bytes of a file that is configuration of an app. As much as an app could get in any other way.
-const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 /// All resources of an app. The names are the operator's.
 pub(super) fn read_all(
@@ -200,7 +198,7 @@ fn config(section: &mut Section, context: &Context<'_>, report: &mut Report) -> 
         let key = format!("{}.{name}", section.key("keys"));
         let Some((file, place)) = path(node, &key, report) else { continue };
         let file = context.resolve(&file, &place);
-        if let Err(reason) = read_text(&file, MAX_CONFIG_BYTES) {
+        if let Err(reason) = read_text(&file, MAX_FILE_BYTES) {
             report.error(&place, &key, format!("cannot read {}: {reason}", file.display()), None);
         }
         keys.insert(name, file);

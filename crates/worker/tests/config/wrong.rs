@@ -197,7 +197,7 @@ fn what_could_be_meant_so_is_only_pointed_out() {
 #[test]
 fn of_our_own_form() {
     let app = "[apps.a]\njavascript = 'x'\n";
-    let cases: [(&str, &[&str]); 20] = [
+    let cases: [(&str, &[&str]); 21] = [
         ("", &["w.toml: apps: no app [an app is a table such as [apps.hello]]"]),
         ("a = ", &["w.toml:1: string values must be quoted, expected literal string"]),
         (
@@ -260,6 +260,13 @@ fn of_our_own_form() {
         (
             "[apps.b]\ntransport_name = 'a'\njavascript = 'x'\n",
             &["w.toml:1: apps.b: the app 'a' has the same transport_name: each would get half of the messages"],
+        ),
+        (
+            "[apps.b]\njavascript = 'x'\nsandbox_id = 'a#b'\nresources.kv = {}\n",
+            &[
+                "w.toml:3: apps.b.sandbox_id: with # in it its keys could be another tenant's [another one, or `profile = \"strict\"` \
+               if its keys are there already]",
+            ],
         ),
         (
             "[apps.b]\njavascript = 'x'\ntimeout = '1 moon'\n",
