@@ -287,7 +287,13 @@ async fn a_redis_that_is_gone_is_a_reason_and_one_that_is_back_is_used() -> Resu
         assert!(store.reconcile("sandbox1").await.is_err());
         redis.start_again()?;
         becomes("it is known that Redis is back", async || store.state().is_ok()).await;
-        // What cannot be said twice works at once, too.
+        // Gone and back unseen: what can be said twice works at once.
+        for _ in 0..3 {
+            redis.kill();
+            redis.start_again()?;
+            assert_eq!(run.ask(&kv, "get", json!({"key": "a"})).await, Answer::with("value", Value::Null));
+        }
+        // And so does what cannot.
         assert_eq!(run.ask(&kv, "incr", json!({"key": "n"})).await, Answer::with("value", 1));
     }
     Ok(())
