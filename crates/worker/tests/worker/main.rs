@@ -23,9 +23,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::bench::{Bench, Needs};
-use crate::quickjs::{
-    attacks as quickjs_attacks, behaviour as quickjs_behaviour, isolation as quickjs_isolation, speed as quickjs_speed,
-};
+use crate::quickjs::{attacks as quickjs_attacks, behaviour as quickjs_behaviour, isolation as quickjs_isolation};
 
 /// No test needs nearly as long; one that hangs fails with its name.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -125,10 +123,6 @@ tests! {
             many_at_once_do_not_mix;
         Groups:
             messages_that_are_too_large_together_are_told;
-    }
-    quickjs_speed {
-        Nothing:
-            figures;
     }
 }
 

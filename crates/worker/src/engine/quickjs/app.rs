@@ -158,6 +158,13 @@ impl App {
         self.call("loaded", ())
     }
 
+    /// Lets what the app has begun come to nothing: it is to be loaded once more, and only the libraries count.
+    pub(super) fn forget(&self) {
+        // Promises cannot be taken back, so they are kept, and what comes of them is thrown away.
+        let _ = self.settle();
+        let _ = (self.take_lines(), self.take_text());
+    }
+
     /// Makes ready for being forked: nothing that is garbage is copied.
     pub(super) fn settle_memory(&self) {
         self.runtime.run_gc();

@@ -16,8 +16,8 @@ use super::wire::Load;
 const LINES: i32 = 0;
 /// Standard error.
 const ERRORS: i32 = 2;
-/// Bytes read at a time.
-const CHUNK: usize = 64 * 1024;
+/// Bytes read at a time: a few lines. Each page of them has to be made.
+const CHUNK: usize = 16 * 1024;
 /// Bytes of one line, at most: as many as a resource could ever answer with, and far above what one does.
 const MAX_LINE: usize = 64 << 20;
 /// Lines that wait to be written are written as soon as they are so many bytes.

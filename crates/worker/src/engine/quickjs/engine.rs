@@ -116,6 +116,11 @@ impl QuickJs {
         Ok(engine)
     }
 
+    /// How much of the app is loaded ahead, rather than for each message.
+    pub async fn extent(&self) -> Extent {
+        self.state.lock().await.loaded.extent
+    }
+
     /// Makes a zygote of the text that is there.
     async fn load(&self, state: &mut State) -> Result<(), EngineError> {
         let State { loaded, ahead, .. } = state;

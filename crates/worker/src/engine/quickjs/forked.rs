@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use belljar_sandbox::Usage;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
+use tokio::task::AbortHandle;
 
 use super::code;
 use super::handle::{Gone, Handle, PATIENCE, reason};
@@ -51,10 +52,10 @@ impl Processes {
         }
     }
 
-    fn hear(&self, report: &Report) {
-        let (Report::Ended { id, .. } | Report::Failed { id, .. }) = report else { return };
-        // One that is not known is a zygote's invention.
-        let Some(running) = self.running().remove(id) else { return };
+    /// Whether what is reported can be true.
+    fn hear(&self, report: &Report) -> bool {
+        let (Report::Ended { id, .. } | Report::Failed { id, .. }) = report else { return false };
+        let Some(running) = self.running().remove(id) else { return false };
         let ended = match report {
             Report::Ended { status, usage, .. } => {
                 (ending(*status, running.killed.load(Ordering::Relaxed)), Some((*usage).into()))
@@ -62,22 +63,28 @@ impl Processes {
             Report::Failed { errno, .. } => {
                 (Ending::Failed(format!("no process: {}", io::Error::from_raw_os_error(*errno))), None)
             }
-            Report::Loaded { .. } | Report::Refused(_) => return,
+            Report::Loaded { .. } | Report::Refused(_) => return false,
         };
         // Nobody may be waiting.
         let _ = running.ended.send(ended);
+        true
     }
 }
 
-/// Hears what a zygote reports, until it is gone.
+/// Hears what a zygote reports, until it is gone; one that invents something goes at once.
 pub(super) async fn listen(
     socket: Arc<UnixStream>,
     processes: Arc<Processes>,
     mut gone: watch::Receiver<Option<Gone>>,
+    sandbox: AbortHandle,
 ) {
     while let Ok(Some(report)) = receive_soon(&socket).await {
-        processes.hear(&report);
+        if !processes.hear(&report) {
+            tracing::warn!("the process that an app was loaded in reports what cannot be; it is ended");
+            break;
+        }
     }
+    sandbox.abort();
     let reason = reason(&mut gone).await;
     processes.closed.store(true, Ordering::Release);
     let left = std::mem::take(&mut *processes.running());

@@ -100,7 +100,8 @@ impl Handle {
             Some(Report::Loaded { extent, .. }) if extent < load.extent => Ok(Loading::Less(extent)),
             Some(Report::Loaded { memory, .. }) => {
                 let (socket, processes) = (Arc::new(socket), Arc::<Processes>::default());
-                tokio::spawn(listen(Arc::clone(&socket), Arc::clone(&processes), gone.clone()));
+                let sandbox = run.0.abort_handle();
+                tokio::spawn(listen(Arc::clone(&socket), Arc::clone(&processes), gone.clone(), sandbox));
                 Ok(Loading::Ready(Arc::new(Self {
                     socket,
                     processes,

@@ -106,6 +106,9 @@ fn prepare(load: &Load) -> Result<(App, Prepared), Fatal> {
         app.load(load)?;
         app.fresh.sleep();
         app.check_rejections()?;
+        if load.extent == Extent::Libraries {
+            app.forget();
+        }
     }
     app.settle_memory();
     let prepared = Prepared {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use belljar_worker::config::Source;
+use belljar_worker::engine::quickjs::Extent;
 use belljar_worker::engine::{Ending, Engine as _, EngineError};
 
 use super::{ECHO, app, start, tell, try_start};
@@ -34,21 +35,46 @@ pub(crate) async fn nothing_of_a_message_is_in_the_next(bench: &Bench) {
 
 /// What must differ between messages does, whenever the app asks for it.
 pub(crate) async fn time_and_chance_are_never_remembered(bench: &Bench) {
+    use Extent::{App, Engine, Libraries};
+
     let say = "api.on_inbound_message = function () { this.log_info(String(typeof value === 'undefined' ? Math.random() : value)); this.done(); };";
-    for before in [
-        "",
-        "var value = Math.random();",
-        "var value = Date.now();",
-        "var value = +new Date();",
-        "var value = Date() + Math.random();",
-        "var value = +Reflect.construct(Date, []);",
-        "class D extends Date {}; var value = +new D();",
-        "var value; (function () { value = Object.getPrototypeOf(new Date(0)).constructor.now(); })();",
-        // By the host's realm.
-        "var value = api.constructor.constructor('return Math.random()')();",
-        "var value = api.constructor.constructor('return Date.now()')();",
+    let directory = tempfile::tempdir().unwrap();
+    let modules = directory.path().join("node_modules");
+    std::fs::create_dir(&modules).unwrap();
+    for (name, text) in [
+        ("at-load.js", "module.exports = [Date.now(), Math.random()].join();"),
+        ("time.js", "module.exports = Date.now() + process.hrtime()[0];"),
+        ("when-asked.js", "module.exports = function () { return Math.random(); };"),
+        ("bytes.js", "module.exports = require('crypto').randomBytes(8).toString('hex');"),
+        ("both.js", "exports.nested = require('at-load'); exports.time = process.hrtime().join();"),
     ] {
-        let engine = start(bench, &format!("{before}{say}")).await;
+        std::fs::write(modules.join(name), text).unwrap();
+    }
+    for (before, extent) in [
+        ("", App),
+        ("var told = new Date(0), parsed = Date.parse('2000-01-01');", App),
+        ("var value = Math.random();", Libraries),
+        ("var value = Date.now();", Libraries),
+        ("var value = +new Date();", Libraries),
+        ("var value = Date() + Math.random();", Libraries),
+        ("var value = +Reflect.construct(Date, []);", Libraries),
+        ("class D extends Date {}; var value = +new D();", Libraries),
+        ("var value; (function () { value = Object.getPrototypeOf(new Date(0)).constructor.now(); })();", Libraries),
+        // By the host's realm.
+        ("var value = api.constructor.constructor('return Math.random()')();", Libraries),
+        ("var value = api.constructor.constructor('return Date.now()')();", Libraries),
+        // By libraries, which may know when they were loaded.
+        ("var time = require('time');", App),
+        ("var value = require('when-asked')();", Libraries),
+        ("var value = require('at-load');", Engine),
+        ("var value = require('bytes');", Engine),
+        ("var value = JSON.stringify(require('both'));", Engine),
+    ] {
+        let mut app = app(&format!("{before}{say}"));
+        app.app_context = Some("({require: require})".to_owned());
+        app.node_modules = vec![modules.clone()];
+        let engine = try_start(bench, app).await.unwrap();
+        assert_eq!(engine.extent().await, extent, "{before}");
         let first = tell(&engine, "").await;
         tokio::time::sleep(Duration::from_millis(3)).await;
         let second = tell(&engine, "").await;
@@ -60,12 +86,16 @@ pub(crate) async fn time_and_chance_are_never_remembered(bench: &Bench) {
 
 /// One that is loaded for each message is loaded once in each, and its requests are in their order.
 pub(crate) async fn an_app_that_is_loaded_anew_is_as_any_other(bench: &Bench) {
-    let engine = start(bench, &format!("var loaded = Date.now(); api.log_info('From init!'); {ECHO}")).await;
+    let twice = "Promise.resolve().then(function () { api.log_info('From a promise!'); });";
+    let source = format!("var loaded = Date.now(); api.log_info('From init!'); {twice} {ECHO}");
+    let engine = start(bench, &source).await;
+    assert_eq!(engine.extent().await, Extent::Libraries);
     let heard = tell(&engine, "x").await;
     let expected = [
         "log.info: Starting sandbox ...",
         "log.info: Loading sandboxed code ...",
         "log.info: From init!",
+        "log.info: From a promise!",
         "outbound.reply_to",
         "log.info: Done.",
         "js.done",

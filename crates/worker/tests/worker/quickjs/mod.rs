@@ -3,11 +3,9 @@
 pub(crate) mod attacks;
 pub(crate) mod behaviour;
 pub(crate) mod isolation;
-pub(crate) mod speed;
 
 use std::time::Duration;
 
-use belljar_sandbox::Usage;
 use belljar_worker::config::Source;
 use belljar_worker::engine::quickjs::{QuickJs, QuickJsApp, QuickJsSettings};
 use belljar_worker::engine::{Ending, Engine, EngineError, Process};
@@ -52,7 +50,6 @@ pub(crate) struct Heard {
     pub(crate) requests: Vec<Command>,
     pub(crate) stderr: String,
     pub(crate) ending: Ending,
-    pub(crate) usage: Option<Usage>,
 }
 
 impl Heard {
@@ -111,6 +108,5 @@ pub(crate) async fn hear(mut process: Process, commands: &[Command], patience: D
     let ending = tokio::time::timeout(SOON, process.control.ended()).await.expect("it ends when it is killed");
     let mut stderr = String::new();
     process.stderr.read_to_string(&mut stderr).await.unwrap();
-    let usage = process.control.usage();
-    Heard { requests, stderr, ending, usage }
+    Heard { requests, stderr, ending }
 }
