@@ -10,6 +10,7 @@ use super::values::parse_setting;
 const EXAMPLES: &str = "\
 Examples:
   belljar worker --console
+  printf '/new\n2\n3\n' | belljar worker --console --json
   belljar worker --config worker.yaml --worker-class vxsandbox.worker.StandaloneJsFileSandbox --hostname rabbitmq
   belljar worker --config worker.toml --check";
 
@@ -41,8 +42,8 @@ pub(crate) struct WorkerArgs {
     #[arg(long)]
     pub(crate) check: bool,
 
-    /// With --check: print JSON
-    #[arg(long, requires = "check")]
+    /// With --check or --console: print JSON; of a conversation, each message of the app on a line
+    #[arg(long)]
     pub(crate) json: bool,
 
     /// What runs JavaScript, where the configuration does not say: auto, quickjs or node [default: auto]

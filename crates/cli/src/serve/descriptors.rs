@@ -17,7 +17,7 @@ const CONNECTION: u64 = 3;
 /// Raises the limit of this process, and of those that it starts, to what it may be; the limit there is now.
 ///
 /// A sandbox has its own limit nevertheless.
-pub(super) fn raise_limit() -> u64 {
+pub(crate) fn raise_limit() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };

@@ -6,11 +6,12 @@
 //! told last.
 
 mod account;
-mod descriptors;
-mod logging;
-mod notify;
+pub(crate) mod descriptors;
+pub(crate) mod logging;
+pub(crate) mod notify;
 mod outlook;
 mod privileges;
+pub(crate) mod signals;
 
 pub(crate) use outlook::{Outlook, outlook};
 
@@ -21,7 +22,6 @@ use std::pin::pin;
 use anyhow::{Context, anyhow};
 use belljar_execute::Service;
 use belljar_server::Config;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -33,6 +33,7 @@ use crate::failure::{Failure, print};
 use self::account::Choice;
 use self::notify::Supervisor;
 use self::privileges::Ready;
+use self::signals::StopSignals;
 
 /// Connections that wait to be accepted, at most; the kernel lowers it to what `net.core.somaxconn` says.
 const BACKLOG: i32 = 1024;
@@ -146,30 +147,4 @@ fn announce(address: SocketAddr, encrypted: bool) -> Result<(), Failure> {
     print(format!(
         "belljar is ready at {url}; try: curl {url}/execute/ -d 'config={{\"commands\":[\"echo hello\"]}}'\n"
     ))
-}
-
-/// The signals that end a service.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-/// A signal that arrived.
-struct Arrived {
-    name: &'static str,
-    number: u8,
-}
-
-impl StopSignals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).context("cannot wait for signals");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) -> Arrived {
-        tokio::select! {
-            _ = self.terminate.recv() => Arrived { name: "SIGTERM", number: 15 },
-            _ = self.interrupt.recv() => Arrived { name: "SIGINT", number: 2 },
-        }
-    }
 }

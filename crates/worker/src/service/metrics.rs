@@ -87,14 +87,15 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self::new(Registry::with_prefix("belljar_worker"))
+        Self::with(|_| {})
     }
 }
 
 impl Metrics {
-    /// In a registry, which may hold others' metrics, too.
-    #[must_use]
-    pub fn new(mut registry: Registry) -> Self {
+    /// Together with those of others, who register them. All names begin with `belljar_worker`.
+    pub fn with(others: impl FnOnce(&mut Registry)) -> Self {
+        let mut registry = Registry::with_prefix("belljar_worker");
+        others(&mut registry);
         let durations = || -> Durations { Family::new_with_constructor(|| Histogram::new(BUCKETS)) };
         let (received, settled, published) = (Family::default(), Family::default(), Family::default());
         let (failures, retries, unavailable) = (Family::default(), Family::default(), Family::default());

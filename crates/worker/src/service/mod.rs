@@ -14,6 +14,7 @@
 //!   dead letter is confirmed. Whatever happens before that, it comes again.
 
 mod app;
+mod assembly;
 mod backoff;
 mod consumer;
 mod lane;
@@ -34,6 +35,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+pub use assembly::{Assembly, AssemblyError, Chosen};
 pub use metrics::{CONTENT_TYPE, Metrics};
 
 use crate::bus::{Boxed, Queue, SharedBus};
