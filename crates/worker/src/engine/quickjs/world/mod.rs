@@ -15,6 +15,9 @@ mod natives;
 mod resolve;
 mod sources;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Symbol};
