@@ -362,7 +362,8 @@ async fn what_is_gone_makes_room(store: &Arc<dyn Store>) {
     assert_eq!((fill(&kv, &run, 0..2).await, fill(&kv, &run, 2..4).await), (2, 0));
     let counted = store.reconcile("room").await.expect("counted");
     assert_eq!((counted.before, counted.keys), (3, 3));
-    assert!(store.tenants().await.expect("listed").contains(&"room".to_owned()));
+    let all = store.reconcile_all().await.expect("counted");
+    assert!(all.contains(&("room".to_owned(), counted)), "{all:?}");
 }
 
 async fn many_at_once_keep_the_limit(store: &Arc<dyn Store>) {

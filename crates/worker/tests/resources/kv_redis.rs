@@ -184,7 +184,41 @@ async fn a_count_that_is_none_is_put_right() {
             assert_eq!(answer == Answer::success(), key != "d", "{tenant} {key}: {answer:?}");
         }
     }
-    assert_eq!(store.tenants().await.expect("listed"), ["less", "list", "text"]);
+    let all = store.reconcile_all().await.expect("counted");
+    assert_eq!(all.iter().map(|(tenant, _)| tenant.as_str()).collect::<Vec<_>>(), ["less", "list", "text"]);
+}
+
+#[tokio::test]
+async fn all_counts_are_put_right_together() {
+    let Some(redis) = or_skip(Redis::start()) else { return };
+    let mut other = Other::new(&redis, 0);
+    let mut config = config(port(&redis));
+    let KvStore::Redis { key_prefix, .. } = &mut config else { unreachable!() };
+    *key_prefix = Some("p".to_owned());
+    let store = Stores::default().open(&config).await.expect("a store");
+    for (tenant, keys, count) in
+        [("a", 2, Some("7")), ("b", 0, Some("3")), ("c", 3, None), ("d", 1, Some("1")), ("e#f", 1, Some("9"))]
+    {
+        for key in 0..keys {
+            other.say::<()>(&format!("SET p:sandboxes#{tenant}#k#{key} 1"));
+        }
+        if let Some(count) = count {
+            other.say::<()>(&format!("SET p:count#{tenant} {count}"));
+        }
+    }
+    for unrelated in ["sandboxes#a#x", "p:sandboxes#none", "p:other#a", "count#a", "p:sandboxes#e#x"] {
+        other.say::<()>(&format!("SET {unrelated} 1"));
+    }
+    for number in 0..3000 {
+        other.say::<()>(&format!("SET p:sandboxes#many#{number} 1"));
+    }
+    let all = store.reconcile_all().await.expect("counted");
+    let seen: Vec<_> = all.iter().map(|(tenant, counted)| (tenant.as_str(), counted.before, counted.keys)).collect();
+    assert_eq!(seen, [("a", 7, 2), ("b", 3, 0), ("c", 0, 3), ("d", 1, 1), ("many", 0, 3000)]);
+    for (tenant, count) in [("a", "2"), ("b", "0"), ("c", "3"), ("d", "1"), ("e#f", "9"), ("many", "3000")] {
+        assert_eq!(other.say::<String>(&format!("GET p:count#{tenant}")), count, "{tenant}");
+    }
+    assert_eq!(other.say::<String>("GET count#a"), "1");
 }
 
 #[tokio::test]

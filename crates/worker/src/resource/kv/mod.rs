@@ -124,7 +124,7 @@ pub struct Reconciled {
 
 /// Keys and values.
 ///
-/// Each call ends within bounded time, whatever becomes of a server.
+/// Each call ends within bounded time, whatever becomes of a server: what apps need within [`OPERATION_TIMEOUT`].
 pub trait Store: Send + Sync + fmt::Debug {
     /// What is there. At most [`MAX_VALUE_BYTES`].
     fn get<'a>(&'a self, place: Place<'a>) -> Boxed<'a, Result<Option<Vec<u8>>, StoreError>>;
@@ -134,8 +134,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn delete<'a>(&'a self, place: Place<'a>, exact: bool) -> Boxed<'a, Result<bool, StoreError>>;
     /// Counts a tenant's keys and puts its count right.
     fn reconcile<'a>(&'a self, sandbox_id: &'a str) -> Boxed<'a, Result<Reconciled, StoreError>>;
-    /// The tenants that have a count.
-    fn tenants(&self) -> Boxed<'_, Result<Vec<String>, StoreError>>;
+    /// The same for all tenants, by their ids, in one go; up to an hour, for an operator. Tenants whose keys cannot be told from
+    /// another one's, because an id has a `#`, are left out.
+    fn reconcile_all(&self) -> Boxed<'_, Result<Vec<(String, Reconciled)>, StoreError>>;
     /// Whether it answers, as far as it is known.
     ///
     /// # Errors

@@ -64,6 +64,8 @@ impl Stores {
     /// It cannot be opened, however long one waits.
     pub async fn open(&self, config: &KvStore) -> Result<Arc<dyn Store>, OpenError> {
         let mut open = self.0.lock().await;
+        // After a reload some may have no app any more.
+        open.retain(|(known, store)| known == config || Arc::strong_count(store) > 1);
         if let Some((_, store)) = open.iter().find(|(known, _)| known == config) {
             return Ok(Arc::clone(store));
         }

@@ -103,11 +103,16 @@ impl Store for Embedded {
         })
     }
 
-    fn tenants(&self) -> Boxed<'_, Result<Vec<String>, StoreError>> {
+    fn reconcile_all(&self) -> Boxed<'_, Result<Vec<(String, Reconciled)>, StoreError>> {
         Box::pin(async {
-            let listed =
-                sqlx::query_scalar("SELECT sandbox_id FROM tenant ORDER BY sandbox_id").fetch_all(&self.readers);
-            listed.await.map_err(|error| unavailable(&error))
+            let listed = sqlx::query_scalar("SELECT sandbox_id FROM tenant ORDER BY sandbox_id");
+            let listed: Vec<String> = listed.fetch_all(&self.readers).await.map_err(|error| unavailable(&error))?;
+            let mut all = Vec::new();
+            for tenant in listed {
+                let reconciled = self.reconcile(&tenant).await?;
+                all.push((tenant, reconciled));
+            }
+            Ok(all)
         })
     }
 

@@ -139,8 +139,8 @@ impl Store for Redis {
         Box::pin(self.inner.reconcile(sandbox_id))
     }
 
-    fn tenants(&self) -> Boxed<'_, Result<Vec<String>, StoreError>> {
-        Box::pin(self.inner.tenants())
+    fn reconcile_all(&self) -> Boxed<'_, Result<Vec<(String, Reconciled)>, StoreError>> {
+        Box::pin(self.inner.reconcile_all())
     }
 
     fn state(&self) -> Result<(), String> {

@@ -26,6 +26,16 @@ impl Names {
         format!("{}*", literal(&self.value(sandbox_id, "")))
     }
 
+    /// The pattern that all keys of all tenants match.
+    pub(super) fn all_values(&self) -> String {
+        format!("{}sandboxes#*", literal(&self.prefix))
+    }
+
+    /// Whose key this is, if its id has no `#`.
+    pub(super) fn owner<'a>(&self, name: &'a str) -> Option<&'a str> {
+        Some(name.strip_prefix(&self.prefix)?.strip_prefix("sandboxes#")?.split_once('#')?.0)
+    }
+
     /// The pattern that all counts match.
     pub(super) fn counts(&self) -> String {
         format!("{}*", literal(&self.count("")))
@@ -65,10 +75,12 @@ mod tests {
             assert_eq!(names.value("sandbox1", "foo"), value);
             assert_eq!(names.count("sandbox1"), count);
             assert_eq!(names.tenant(count), Some("sandbox1"));
+            assert_eq!(names.owner(&names.value("sandbox1", "a#b")), Some("sandbox1"));
         }
         let names = Names::new(Some("p*"), ":");
         assert_eq!(names.values(r"a[b]?\"), r"p\*:sandboxes#a\[b\]\?\\#*");
         assert_eq!(names.counts(), r"p\*:count#*");
-        assert_eq!(names.tenant("count#a"), None);
+        assert_eq!(names.all_values(), r"p\*:sandboxes#*");
+        assert_eq!((names.tenant("count#a"), names.owner("sandboxes#a#b")), (None, None));
     }
 }

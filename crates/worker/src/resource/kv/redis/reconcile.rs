@@ -1,6 +1,7 @@
 //! Puts counts right: keys that expire take nothing off, and vxsandbox lets counts drift.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,15 @@ use super::link::Again;
 /// Keys that Redis looks at in one step: about a millisecond of its time.
 const SCAN_STEP: usize = 1000;
 /// For looking at all keys. A database in which that takes longer is not reconciled.
-pub(super) const SCAN_TIMEOUT: Duration = Duration::from_secs(60);
-/// Keys of one tenant that are counted, and tenants that are listed, at most.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(60);
+/// For looking at all keys where somebody waits who asked for just that.
+const SCAN_ALL_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Keys of one tenant that are counted, and tenants, at most.
 const MAX_FOUND: usize = 1_000_000;
+/// Keys of all tenants that are counted together, at most: 16 bytes of memory each.
+const MAX_FOUND_ALL: usize = 20_000_000;
+/// Bytes of a count: what is longer is none.
+const MAX_COUNT_BYTES: usize = 64;
 /// How often a count that changes while keys are counted is begun anew.
 const ATTEMPTS: usize = 3;
 
@@ -88,56 +95,106 @@ impl Inner {
 
     /// Counts a tenant's keys and puts its count right.
     pub(super) async fn reconcile(&self, sandbox_id: &str) -> Result<Reconciled, StoreError> {
-        let count = self.names.count(sandbox_id);
         for _ in 0..ATTEMPTS {
-            let now: Result<Option<Vec<u8>>, _> = self.link.command(redis::cmd("GET").arg(&count)).await;
-            // What is no text there is no count; the script sees that for itself.
-            let before = match now {
-                Err(StoreError::Unavailable(why)) if why.contains("WRONGTYPE") => Vec::new(),
-                now => now?.unwrap_or_default(),
-            };
-            let keys = self.scan(&self.names.values(sandbox_id)).await?.len();
-            let mut call = self.scripts.count.prepare_invoke();
-            call.key(&count).arg(&before).arg(keys);
-            if self.link.call(&call, Again::Yes).await? {
-                let before = str::from_utf8(&before).ok().and_then(|before| before.parse().ok()).unwrap_or(0);
-                return Ok(Reconciled { before, keys: i64::try_from(keys).unwrap_or(i64::MAX) });
+            let before = self.count(sandbox_id).await?;
+            // Redis may give a key twice.
+            let mut found = HashSet::new();
+            let pattern = self.names.values(sandbox_id);
+            self.scan(&pattern, SCAN_TIMEOUT, |name| {
+                found.insert(name);
+                if found.len() > MAX_FOUND { Err(too_many()) } else { Ok(()) }
+            })
+            .await?;
+            if let Some(reconciled) = self.put_right(sandbox_id, &before, found.len()).await? {
+                return Ok(reconciled);
             }
         }
         Err(StoreError::Refused("its keys change too often to be counted".to_owned()))
     }
 
-    /// The tenants that have a count.
-    pub(super) async fn tenants(&self) -> Result<Vec<String>, StoreError> {
-        let found = self.scan(&self.names.counts()).await?;
-        let names = found.iter().filter_map(|name| self.names.tenant(str::from_utf8(name).ok()?));
-        let mut tenants: Vec<_> = names.map(str::to_owned).collect();
-        tenants.sort();
-        Ok(tenants)
+    /// Counts all tenants' keys in one go, and puts their counts right.
+    pub(super) async fn reconcile_all(&self) -> Result<Vec<(String, Reconciled)>, StoreError> {
+        let mut counts: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        self.scan(&self.names.counts(), SCAN_ALL_TIMEOUT, |name| {
+            let tenant = str::from_utf8(&name).ok().and_then(|name| self.names.tenant(name));
+            counts.extend(tenant.map(|tenant| (tenant.to_owned(), Vec::new())));
+            if counts.len() > MAX_FOUND { Err(too_many()) } else { Ok(()) }
+        })
+        .await?;
+        for (tenant, count) in &mut counts {
+            *count = self.count(tenant).await?;
+        }
+        // Whose keys are whose is not certain where an id has a `#`, neither for it nor for the one that it begins with.
+        let uncertain: HashSet<_> =
+            counts.keys().filter_map(|id| id.split_once('#')).map(|(id, _)| id.to_owned()).collect();
+        // Of keys their hashes are enough, with what nobody outside knows, to see which come twice.
+        let (mut keys, mut found, hasher) = (BTreeMap::<String, HashSet<u64>>::new(), 0, RandomState::new());
+        self.scan(&self.names.all_values(), SCAN_ALL_TIMEOUT, |name| {
+            let tenant = str::from_utf8(&name).ok().and_then(|name| self.names.owner(name));
+            let new = tenant.is_some_and(|tenant| match keys.get_mut(tenant) {
+                Some(known) => known.insert(hasher.hash_one(&name)),
+                None => keys.insert(tenant.to_owned(), HashSet::from([hasher.hash_one(&name)])).is_none(),
+            });
+            found += usize::from(new);
+            if found > MAX_FOUND_ALL { Err(too_many()) } else { Ok(()) }
+        })
+        .await?;
+        let tenants: BTreeSet<_> = counts.keys().chain(keys.keys()).cloned().collect();
+        let mut all = Vec::new();
+        for tenant in tenants.into_iter().filter(|tenant| !tenant.contains('#') && !uncertain.contains(tenant)) {
+            let before = counts.get(&tenant).map(Vec::as_slice).unwrap_or_default();
+            let reconciled = match self.put_right(&tenant, before, keys.get(&tenant).map_or(0, HashSet::len)).await? {
+                Some(reconciled) => reconciled,
+                // It has changed meanwhile.
+                None => self.reconcile(&tenant).await?,
+            };
+            all.push((tenant, reconciled));
+        }
+        Ok(all)
     }
 
-    /// The keys that match a pattern.
-    async fn scan(&self, pattern: &str) -> Result<HashSet<Vec<u8>>, StoreError> {
+    /// The text of a count. Empty if there is none.
+    async fn count(&self, sandbox_id: &str) -> Result<Vec<u8>, StoreError> {
+        let mut call = self.scripts.get.prepare_invoke();
+        call.key(self.names.count(sandbox_id)).arg(MAX_COUNT_BYTES);
+        let (what, count): (String, Vec<u8>) = self.link.call(&call, Again::Yes).await?;
+        Ok(if what == "some" { count } else { Vec::new() })
+    }
+
+    /// None if the count is not any more what it was.
+    async fn put_right(&self, sandbox_id: &str, before: &[u8], keys: usize) -> Result<Option<Reconciled>, StoreError> {
+        let mut call = self.scripts.count.prepare_invoke();
+        call.key(self.names.count(sandbox_id)).arg(before).arg(keys);
+        let before = str::from_utf8(before).ok().and_then(|before| before.parse().ok()).unwrap_or(0);
+        let reconciled = Reconciled { before, keys: i64::try_from(keys).unwrap_or(i64::MAX) };
+        Ok(self.link.call::<bool>(&call, Again::Yes).await?.then_some(reconciled))
+    }
+
+    /// Shows all keys that match a pattern, some perhaps twice.
+    async fn scan(
+        &self,
+        pattern: &str,
+        within: Duration,
+        mut found: impl FnMut(Vec<u8>) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
         let scanning = async {
-            // Redis may give a key twice.
-            let mut found = HashSet::new();
             let mut cursor = "0".to_owned();
             loop {
                 let mut step = redis::cmd("SCAN");
                 step.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_STEP);
-                let (next, keys): (String, Vec<Vec<u8>>) = self.link.command(&step).await?;
-                found.extend(keys);
-                if found.len() > MAX_FOUND {
-                    return Err(StoreError::Refused(format!("more than {MAX_FOUND} keys")));
-                }
+                let (next, names): (String, Vec<Vec<u8>>) = self.link.command(&step).await?;
+                names.into_iter().try_for_each(&mut found)?;
                 if next == "0" {
-                    return Ok(found);
+                    return Ok(());
                 }
                 cursor = next;
             }
         };
-        timeout(SCAN_TIMEOUT, scanning)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Refused(format!("not all keys can be seen within {SCAN_TIMEOUT:?}"))))
+        let late = |_| Err(StoreError::Refused(format!("not all keys can be seen within {within:?}")));
+        timeout(within, scanning).await.unwrap_or_else(late)
     }
+}
+
+fn too_many() -> StoreError {
+    StoreError::Refused("there are more keys than can be counted".to_owned())
 }
