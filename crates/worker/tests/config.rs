@@ -2,6 +2,8 @@
 
 #[path = "config/belljar.rs"]
 mod belljar;
+#[path = "config/docs.rs"]
+mod docs;
 #[path = "config/environment.rs"]
 mod environment;
 #[path = "config/vumi.rs"]

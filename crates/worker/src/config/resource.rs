@@ -81,8 +81,10 @@ fn class_of(section: &mut Section, report: &mut Report) -> Option<ResourceClass>
 
 /// A resource that is called by the name of its type needs no type.
 fn type_of(name: &str, section: &mut Section, report: &mut Report) -> Option<ResourceClass> {
-    if section.has("type") {
-        return section.choice("type", &TYPES, report);
+    let named = section.has("type");
+    let class = section.choice("type", &TYPES, report);
+    if named {
+        return class;
     }
     let by_name = TYPES.iter().find(|(known, _)| *known == name).map(|(_, class)| *class);
     if by_name.is_none() {
