@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use belljar_sandbox::spelling::nearest;
 
+use super::clean::{as_integer, path};
 use super::load::Context;
 use super::problem::Place;
-use super::section::{Dialect, Report, Section, as_integer, path};
+use super::section::{Dialect, Report, Section};
 use super::tree::{Node, Value};
 use super::yaml::read_text;
 use super::{App, JavaScriptEngine, Profile, Program, ResourceConfig, Source, node};

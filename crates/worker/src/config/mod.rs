@@ -3,9 +3,11 @@
 mod app;
 mod belljar;
 mod classes;
+mod clean;
 mod example;
 mod load;
 pub mod node;
+mod overlay;
 mod problem;
 mod resource;
 mod secret;

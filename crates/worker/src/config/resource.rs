@@ -7,9 +7,10 @@ use belljar_egress::Entry;
 use belljar_sandbox::spelling::nearest;
 
 use super::classes::{self, ResourceClass, TYPES};
+use super::clean::path;
 use super::load::Context;
 use super::problem::Place;
-use super::section::{Dialect, Report, Section, path};
+use super::section::{Dialect, Report, Section};
 use super::tree::Node;
 use super::yaml::read_text;
 use super::{KvStore, ResourceConfig};

@@ -2,7 +2,7 @@
 
 use super::Secret;
 use super::load::Context;
-use super::section::{Report, Section};
+use super::section::{Dialect, Report, Section};
 use super::tree::{Node, Value};
 use super::yaml::read_text;
 
@@ -24,9 +24,9 @@ pub(super) fn read(node: Node, key: &str, context: &Context<'_>, report: &mut Re
             return None;
         }
     }
-    let mut section = Section::new(node, key, super::section::Dialect::Belljar, report)?;
+    let mut section = Section::new(node, key, Dialect::Belljar, report)?;
     let variable = section.text("env", report);
-    let file = section.take("file", report).and_then(|node| super::section::path(node, key, report));
+    let file = section.take("file", report).and_then(|node| super::clean::path(node, key, report));
     section.finish(report);
     match (variable, file) {
         (Some(variable), None) => match context.variable(&variable) {

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::clean::{as_text, path};
 use super::load::Context;
-use super::section::{Dialect, Report, Section, as_text, path};
+use super::section::{Dialect, Report, Section};
 use super::tree::{Node, Value};
 use super::{Broker, Worker};
 

@@ -2,10 +2,11 @@
 
 use super::app::{self, VUMI};
 use super::classes::{self, WorkerClass};
+use super::clean::as_text;
 use super::load::Context;
 use super::problem::Place;
 use super::resource;
-use super::section::{Dialect, Report, Section, as_text};
+use super::section::{Dialect, Report, Section};
 use super::tree::{Node, Value};
 use super::{App, Program, ResourceConfig, Source};
 

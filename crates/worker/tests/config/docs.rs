@@ -15,7 +15,11 @@ fn page(name: &str) -> String {
 /// The keys of a table, as the refusal of one that there is not names them.
 fn keys_at(text: &str) -> Vec<String> {
     let errors = toml(&format!("{text}zzzzzzzzzzzzzz = 1\n")).errors();
-    let listed = errors.iter().find_map(|error| error.split_once("[the settings there are: ")).unwrap_or_else(|| panic!("{text}: {errors:?}")).1;
+    let listed = errors
+        .iter()
+        .find_map(|error| error.split_once("[the settings there are: "))
+        .unwrap_or_else(|| panic!("{text}: {errors:?}"))
+        .1;
     listed.trim_end_matches(']').split(", ").map(str::to_owned).collect()
 }
 
