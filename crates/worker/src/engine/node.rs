@@ -17,8 +17,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::process::{Plan, sandboxes};
-use super::sandboxed::{Sandboxed, Started};
+use super::process::{Plan, places};
+use super::sandboxed::{Places, Sandboxed, Started};
 use super::shown::Shown;
 use super::{Engine, EngineError, Process};
 use crate::bus::Boxed;
@@ -68,8 +68,9 @@ impl NodeEngine {
         let Program::JavaScript { source, app_context, .. } = &app.program else { return Err(not_for_node()) };
         let plan = plan(app)?;
         let most_ready = usize::from(app.prestart);
+        let Places { kept, more } = places(app);
         let shared = Arc::new(Shared {
-            sandboxed: Sandboxed::new(launcher, plan.policy, sandboxes(app) + most_ready, plan.launch)?,
+            sandboxed: Sandboxed::new(launcher, plan.policy, Places { kept: kept + most_ready, more }, plan.launch)?,
             script: Script::new(source, app_context.as_deref()),
             ready: Mutex::default(),
             most_ready,

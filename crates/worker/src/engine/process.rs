@@ -13,7 +13,7 @@ use std::time::Duration;
 use belljar_sandbox::{Launcher, Policy, Preset};
 
 use super::rlimits;
-use super::sandboxed::{Launch, Sandboxed};
+use super::sandboxed::{Launch, Places, Sandboxed};
 use super::shown::Shown;
 use super::{Engine, EngineError, Process};
 use crate::bus::Boxed;
@@ -46,7 +46,7 @@ impl ProcessEngine {
     /// The executable is not there, or a limit has no such name.
     pub fn new(launcher: &Launcher, app: &App) -> Result<Self, EngineError> {
         let plan = Plan::of(app)?;
-        Ok(Self { sandboxed: Sandboxed::new(launcher, plan.policy, sandboxes(app), plan.launch)? })
+        Ok(Self { sandboxed: Sandboxed::new(launcher, plan.policy, places(app), plan.launch)? })
     }
 
     /// The policy of the sandboxes of such an app: for a charter.
@@ -85,12 +85,17 @@ impl Engine for ProcessEngine {
     }
 }
 
-/// Sandboxes that an app needs so that no message waits for one unless [`MAX_PROCESSES`] are in use.
-pub(super) fn sandboxes(app: &App) -> usize {
+/// The sandboxes of an app, besides those of processes that are ahead of need.
+pub(super) fn places(app: &App) -> Places {
     // Two queues.
-    let serving = app.prefetch.saturating_mul(2).clamp(1, MAX_PROCESSES);
+    let serving = usize::from(app.prefetch.saturating_mul(2).clamp(1, MAX_PROCESSES));
     let kept = if app.messages_per_process > 1 { MAX_KEPT } else { 0 };
-    usize::from(serving) + kept
+    let busy = serving.min(2 * cpus());
+    Places { kept: busy, more: serving - busy + kept }
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// How a process of an app is started.
@@ -150,9 +155,8 @@ impl Plan {
 /// What all messages that a process serves may take together on all CPUs, and more for its start. It ends those that do not wait for a
 /// message; those that serve one are ended by the message's `timeout`.
 fn cpu_time(app: &App) -> Duration {
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let messages = app.messages_per_process.max(1);
-    let all = app.timeout.saturating_mul(messages).saturating_mul(u32::try_from(cpus).unwrap_or(u32::MAX));
+    let all = app.timeout.saturating_mul(messages).saturating_mul(u32::try_from(cpus()).unwrap_or(u32::MAX));
     // Nanoseconds of it are added to clocks.
     all.saturating_add(START_CPU_TIME).min(Duration::from_secs(365 * 24 * 3600))
 }
@@ -190,6 +194,17 @@ mod tests {
         assert_eq!(Plan::of(&app).unwrap().launch.argv[0], "/bin/bash", "vxsandbox's own limits");
         app.rlimits.insert("RLIMIT_NOFILE".to_owned(), (5000, 5000));
         assert_eq!(Plan::of(&app).unwrap().policy.limits.open_files, 5000);
+    }
+
+    #[test]
+    fn sandboxes_are_as_many_as_can_be_busy() {
+        let mut app = app("sh");
+        for (prefetch, again, all) in [(0, 1, 1), (1, 1, 2), (5, 1, 10), (20, 1, 16), (u16::MAX, 1, 16), (20, 2, 24)] {
+            (app.prefetch, app.messages_per_process) = (prefetch, again);
+            let Places { kept, more } = places(&app);
+            assert_eq!(kept + more, all, "{prefetch} {again}");
+            assert!((1..=2 * cpus()).contains(&kept));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use belljar_sandbox::{
@@ -12,7 +13,7 @@ use belljar_sandbox::{
     Usage,
 };
 use tokio::net::unix::pipe::{Receiver, Sender};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +22,8 @@ use crate::bus::Boxed;
 
 /// How long a message waits for a sandbox, at most. All of an app's are in use then.
 pub const SANDBOX_WAIT: Duration = Duration::from_secs(60);
+/// How long a message waits for one of the sandboxes that are kept, before another is made for it alone.
+const KEPT_WAIT: Duration = Duration::from_millis(20);
 /// How long a program that was sent SIGKILL may take to be gone before its whole sandbox is ended.
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
 const SIGKILL: i32 = 9;
@@ -34,13 +37,30 @@ pub(super) struct Launch {
     pub(super) directory: Option<PathBuf>,
 }
 
+/// How many sandboxes there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    /// Kept ready: as many as it takes to keep all CPUs busy.
+    pub(super) kept: usize,
+    /// Made when all of those are in use, for one program each, at most so many at the same time: for apps that wait for somebody.
+    pub(super) more: usize,
+}
+
 /// Makes programs in sandboxes.
 #[derive(Debug)]
 pub(super) struct Sandboxed {
     pool: Pool,
+    launcher: Launcher,
+    more: Arc<Semaphore>,
     launch: Launch,
     running: TaskTracker,
     closing: CancellationToken,
+}
+
+/// A sandbox, and the place that it takes, which is free again after it.
+struct Lent {
+    sandbox: Sandbox,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// A program that was started, with its streams still as they are.
@@ -59,18 +79,45 @@ impl From<Started> for Process {
 }
 
 impl Sandboxed {
-    /// With this many sandboxes, which are made now and in the background. To be called within a tokio runtime.
-    pub(super) fn new(launcher: &Launcher, policy: Policy, size: usize, launch: Launch) -> Result<Self, EngineError> {
-        let pool = Pool::new(launcher, policy, PoolSettings { size, reuse: Reuse::AfterReset })?;
-        Ok(Self { pool, launch, running: TaskTracker::new(), closing: CancellationToken::new() })
+    /// Begins to make sandboxes in the background. To be called within a tokio runtime.
+    pub(super) fn new(
+        launcher: &Launcher,
+        policy: Policy,
+        places: Places,
+        launch: Launch,
+    ) -> Result<Self, EngineError> {
+        let pool = Pool::new(launcher, policy, PoolSettings { size: places.kept, reuse: Reuse::AfterReset })?;
+        Ok(Self {
+            pool,
+            launcher: launcher.clone(),
+            more: Arc::new(Semaphore::new(places.more)),
+            launch,
+            running: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        })
     }
 
-    /// Starts the program.
-    pub(super) async fn start(&self) -> Result<Started, EngineError> {
+    /// One that is free, or another while there may be more.
+    async fn sandbox(&self) -> Result<Lent, EngineError> {
+        if let Ok(sandbox) = self.pool.take(KEPT_WAIT).await {
+            return Ok(Lent { sandbox, _place: None });
+        }
+        if let Ok(place) = Arc::clone(&self.more).try_acquire_owned() {
+            match Sandbox::by(&self.launcher, self.pool.policy()).await {
+                Ok(sandbox) => return Ok(Lent { sandbox, _place: Some(place) }),
+                Err(error) => tracing::warn!(%error, "no further sandbox could be made"),
+            }
+        }
         let sandbox = self.pool.take(SANDBOX_WAIT).await.map_err(|error| {
             let problem = self.pool.problem().unwrap_or_else(|| error.to_string());
             EngineError::System { doing: "waiting for a sandbox".to_owned(), source: io::Error::other(problem) }
         })?;
+        Ok(Lent { sandbox, _place: None })
+    }
+
+    /// Starts the program.
+    pub(super) async fn start(&self) -> Result<Started, EngineError> {
+        let sandbox = self.sandbox().await?;
         let system = |source| EngineError::System { doing: "making a pipe".to_owned(), source };
         let (stdin, input) = io::pipe().map(|(theirs, ours)| (theirs.into(), ours.into())).map_err(system)?;
         let (output, stdout) = output_pipe().map_err(system)?;
@@ -98,7 +145,7 @@ impl Sandboxed {
         self.pool.close().await;
     }
 
-    fn run(&self, sandbox: Sandbox, command: Command) -> SandboxControl {
+    fn run(&self, sandbox: Lent, command: Command) -> SandboxControl {
         let (kill, killed) = oneshot::channel();
         let (report, end) = watch::channel(None);
         let closing = self.closing.clone();
@@ -118,13 +165,13 @@ fn output_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Runs a program until it ends or is to be killed. Its sandbox goes back to the pool, which ends whatever it left behind.
 async fn run(
-    mut sandbox: Sandbox,
+    mut lent: Lent,
     command: Command,
     killed: oneshot::Receiver<()>,
     closing: CancellationToken,
 ) -> (Ending, Option<Usage>) {
-    let signaller = sandbox.signaller();
-    let run = sandbox.run(command);
+    let signaller = lent.sandbox.signaller();
+    let run = lent.sandbox.run(command);
     tokio::pin!(run);
     tokio::select! {
         outcome = &mut run => return ended(outcome),

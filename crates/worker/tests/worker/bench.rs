@@ -15,7 +15,7 @@ use belljar_worker::protocol::{Answer, Fields};
 use belljar_worker::resource::{Journal, Log, Resource, Resources};
 use belljar_worker::run::{RunContext, RunReport, Runner};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
 /// What a test needs of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,12 +193,18 @@ impl Cell {
 }
 
 /// Requests of apps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) requests: Mutex<Vec<(&'static str, String, Fields)>>,
     keys: Mutex<BTreeMap<(String, String), Value>>,
     /// Lets those go on that asked to wait.
-    pub(crate) go_on: Notify,
+    pub(crate) go_on: Semaphore,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { requests: Mutex::default(), keys: Mutex::default(), go_on: Semaphore::new(0) }
+    }
 }
 
 impl Recorder {
@@ -259,7 +265,7 @@ impl Resource for Part {
                     Answer::success()
                 }
                 ("foo", "wait") => {
-                    self.recorder.go_on.notified().await;
+                    self.recorder.go_on.acquire().await.unwrap().forget();
                     Answer::success()
                 }
                 ("foo", "fail") => panic!("as the test wants it"),

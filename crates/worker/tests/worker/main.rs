@@ -54,7 +54,8 @@ tests! {
             a_fault_in_a_resource_is_one_requests,
             commands_nobody_knows,
             arguments_and_directories_are_as_configured,
-            endings_are_told;
+            endings_are_told,
+            many_wait_side_by_side;
     }
     misbehaviour {
         Nothing:

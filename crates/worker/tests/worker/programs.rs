@@ -181,7 +181,7 @@ tell('log.info', msg=last['cmd'] + ' ' + last['cmd_id'])";
             cell.recorder.asked("foo").iter().any(|(command, _)| command == "go")
         })
         .await;
-        cell.recorder.go_on.notify_one();
+        cell.recorder.go_on.add_permits(1);
     });
     assert_eq!(report.outcome, Outcome::Exited(0), "{report:?}");
     // Either may come first of the last two.
@@ -277,5 +277,22 @@ pub(crate) async fn endings_are_told(bench: &Bench) {
     let cell = bench.cell(app);
     let report = cell.give("sandbox1", &user_message("hi")).await;
     assert!(report.outcome.success() && report.confirmed.is_ok());
+    cell.close().await;
+}
+
+/// W1: apps that wait for somebody do not hold up others, up to the number of messages that are worked on at once.
+pub(crate) async fn many_wait_side_by_side(bench: &Bench) {
+    const AT_ONCE: usize = 12;
+    let mut app = python("ask('foo.wait')");
+    app.prefetch = 6;
+    let cell = bench.cell(app);
+    let messages: Vec<_> = (0..AT_ONCE).map(|number| user_message(&number.to_string())).collect();
+    let runs = futures_util::future::join_all(messages.iter().map(|message| cell.give("sandbox1", message)));
+    let (reports, ()) = tokio::join!(runs, async {
+        let all = async || cell.recorder.asked("foo").len() == AT_ONCE;
+        crate::bench::until("all wait", all).await;
+        cell.recorder.go_on.add_permits(AT_ONCE);
+    });
+    assert!(reports.iter().all(|report| report.outcome == Outcome::Exited(0)), "{reports:?}");
     cell.close().await;
 }
