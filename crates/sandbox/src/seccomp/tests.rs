@@ -170,7 +170,7 @@ proptest! {
 
     #[test]
     fn the_filters_agree_with_their_definitions(arguments in prop::collection::vec(arguments(), 8)) {
-        for filter in [standard(), without_set_id()] {
+        for filter in [standard(), without_set_id(), interpreter()] {
             let program = compile(&filter);
             for number in 0..600 {
                 for arguments in &arguments {
@@ -237,7 +237,12 @@ fn words_of_arguments_lie_where_the_kernel_puts_them() {
 
 #[track_caller]
 fn expect(cases: &[(&str, c_long, &[u64], Action)]) {
-    let program = compile(&standard());
+    expect_of(&standard(), cases);
+}
+
+#[track_caller]
+fn expect_of(filter: &Filter, cases: &[(&str, c_long, &[u64], Action)]) {
+    let program = compile(filter);
     for (name, number, arguments, action) in cases {
         let got = run(&program, &Call::native(*number, arguments)).0;
         assert_eq!(got, action.encode(), "{name}: {got:#x} instead of {action:?}");
@@ -449,4 +454,51 @@ fn the_watch_reports_what_could_be_left_behind() {
     for filter in [standard(), without_set_id(), for_layers()] {
         assert_eq!(decide(&filter, &call), Action::Errno(EAFNOSUPPORT.try_into().unwrap()));
     }
+}
+
+#[test]
+fn an_interpreter_reads_computes_and_ends() {
+    let filter = interpreter();
+    expect_of(
+        &filter,
+        calls![ALLOW;
+            SYS_read SYS_write SYS_poll SYS_brk SYS_munmap SYS_mremap SYS_madvise SYS_clock_gettime SYS_getrandom SYS_exit_group
+            SYS_statx SYS_readlink SYS_rt_sigreturn
+        ],
+    );
+    expect_of(
+        &filter,
+        calls![EPERM_;
+            SYS_fork SYS_vfork SYS_clone SYS_clone3 SYS_execve SYS_execveat SYS_kill SYS_tkill SYS_tgkill SYS_pidfd_open
+            SYS_pidfd_send_signal SYS_rt_sigqueueinfo SYS_ptrace SYS_process_vm_readv SYS_socket SYS_socketpair SYS_connect
+            SYS_sendmsg SYS_recvmsg SYS_prctl SYS_prlimit64 SYS_setrlimit SYS_seccomp SYS_setpriority SYS_sched_setscheduler
+            SYS_sched_setaffinity SYS_ioctl SYS_dup SYS_dup2 SYS_dup3 SYS_unlink SYS_rename SYS_mkdir SYS_chmod SYS_truncate
+            SYS_ftruncate SYS_flock SYS_creat SYS_openat2 SYS_memfd_create SYS_shmget SYS_shmat SYS_msgget SYS_semget SYS_mq_open
+            SYS_inotify_init1 SYS_epoll_create1 SYS_timer_create SYS_setitimer SYS_setuid SYS_capset SYS_chdir SYS_personality
+            SYS_io_uring_setup SYS_mount SYS_unshare SYS_pkey_mprotect SYS_remap_file_pages
+        ],
+    );
+    let flags = |flags: c_int| u64::from(flags.cast_unsigned());
+    let open = |of: c_int| [0, 0, flags(of), 0];
+    let map = |protection: c_int| [0, 4096, flags(protection), 0, 0, 0];
+    expect_of(
+        &filter,
+        &[
+            ("openat for reading", SYS_openat, &open(O_RDONLY | O_CLOEXEC), ALLOW),
+            ("openat for writing", SYS_openat, &open(O_WRONLY), EPERM_),
+            ("openat for both", SYS_openat, &open(O_RDWR), EPERM_),
+            ("openat that creates", SYS_openat, &open(O_CREAT), EPERM_),
+            ("openat that cuts", SYS_openat, &open(O_TRUNC), EPERM_),
+            ("openat without a name", SYS_openat, &open(O_TMPFILE), EPERM_),
+            ("open for reading", SYS_open, &[0, flags(O_RDONLY)], ALLOW),
+            ("open for writing", SYS_open, &[0, flags(O_WRONLY)], EPERM_),
+            ("memory", SYS_mmap, &map(PROT_READ | PROT_WRITE), ALLOW),
+            ("memory to execute", SYS_mmap, &map(PROT_READ | PROT_EXEC), EPERM_),
+            ("no memory to execute", SYS_mprotect, &map(PROT_READ), ALLOW),
+            ("memory made executable", SYS_mprotect, &map(PROT_EXEC), EPERM_),
+            ("flags of a descriptor", SYS_fcntl, &[0, flags(F_GETFD)], ALLOW),
+            ("a copy of a descriptor", SYS_fcntl, &[0, flags(F_DUPFD_CLOEXEC)], EPERM_),
+            ("signals of a descriptor", SYS_fcntl, &[0, flags(F_SETOWN)], EPERM_),
+        ],
+    );
 }

@@ -102,6 +102,7 @@ tests! {
             an_app_that_cannot_be_loaded_is_told,
             tasks_run_in_nodes_order,
             timers_wait_for_the_message,
+            modules_are_found_while_a_message_is_served,
             lines_are_read_as_they_come;
     }
     quickjs_isolation {

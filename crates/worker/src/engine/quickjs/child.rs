@@ -159,9 +159,7 @@ impl Input {
         if let Ok(0) = call::poll([LINES], timeout.map(nanoseconds)) {
             return true;
         }
-        self.bytes.drain(..self.start);
-        self.seen -= self.start;
-        self.start = 0;
+        self.begin_chunk();
         let before = self.bytes.len();
         self.bytes.resize(before + CHUNK, 0);
         let count = call::read(LINES, &mut self.bytes[before..]).unwrap_or(0);
@@ -172,6 +170,13 @@ impl Input {
 
     fn wait(&mut self, timeout: Option<Duration>) {
         self.read(timeout);
+    }
+
+    /// Lets go of what has been told.
+    fn begin_chunk(&mut self) {
+        self.bytes.drain(..self.start);
+        self.seen -= self.start;
+        self.start = 0;
     }
 
     /// The next complete line.
@@ -221,5 +226,30 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
             // Nobody reads: what happens next is for whoever stopped to decide.
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_however_they_come() {
+        for chunks in
+            [&["one\ntwo\n"][..], &["o", "ne", "\ntw", "o\n"], &["one\n", "two\n"], &["one\ntw", "o\n", "thr"]]
+        {
+            let mut input = Input::default();
+            let mut lines = Vec::new();
+            for chunk in chunks {
+                input.begin_chunk();
+                input.bytes.extend_from_slice(chunk.as_bytes());
+                while let Some(line) = input.line().expect("all is UTF-8") {
+                    lines.push(line.to_owned());
+                }
+            }
+            assert_eq!(lines, ["one", "two"], "{chunks:?}");
+        }
+        let mut input = Input { bytes: b"\xff\n".to_vec(), ..Input::default() };
+        assert!(matches!(input.line(), Err(Fatal::Uncaught(text)) if text.contains("UTF-8")));
     }
 }

@@ -174,3 +174,39 @@ impl Drop for Forked {
         self.kill();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_status_says_how_a_process_ended() {
+        for (status, killed, expected) in [
+            (0, false, Ending::Exited(0)),
+            (1 << 8, false, Ending::Exited(1)),
+            (code::MEMORY << 8, false, Ending::Memory),
+            (code::CPU_TIME << 8, false, Ending::CpuTime),
+            (SIGXCPU, false, Ending::CpuTime),
+            (SIGKILL, true, Ending::Signaled(SIGKILL)),
+            (SIGKILL, false, Ending::Memory),
+            (11, false, Ending::Signaled(11)),
+            // With a core dump.
+            (11 | 0x80, false, Ending::Signaled(11)),
+        ] {
+            assert_eq!(ending(status, killed), expected, "{status:#x}");
+        }
+        assert!(matches!(ending(code::BROKEN << 8, false), Ending::Failed(_)));
+    }
+
+    #[test]
+    fn what_was_never_asked_for_cannot_have_ended() {
+        let processes = Processes::default();
+        for report in [
+            Report::Ended { id: 1, status: 0, usage: wire::Used::default() },
+            Report::Failed { id: 1, errno: 11 },
+            Report::Refused(String::new()),
+        ] {
+            assert!(!processes.hear(&report), "{report:?}");
+        }
+    }
+}

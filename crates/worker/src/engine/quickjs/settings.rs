@@ -105,3 +105,42 @@ impl QuickJsSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{JavaScriptEngine, Program, Source};
+
+    #[test]
+    fn a_configuration_is_followed() {
+        let program = Program::JavaScript {
+            source: Source::Inline(String::new()),
+            app_context: None,
+            engine: JavaScriptEngine::QuickJs,
+            node_modules: Vec::new(),
+        };
+        let mut app = App::new("test", program);
+        for (limit, seconds) in
+            [(None, 60), (Some((5, 7)), 5), (Some((7, 5)), 5), (Some((-1, 30)), 30), (Some((-1, -1)), 60)]
+        {
+            app.rlimits = limit.map(|limit| ("RLIMIT_CPU".to_owned(), limit)).into_iter().collect();
+            assert_eq!(QuickJsSettings::of(&app).cpu_time, Duration::from_secs(seconds), "{limit:?}");
+        }
+        (app.prefetch, app.prestart, app.quickjs_memory, app.memory) = (7, 3, 5 * MIB, 9 * MIB);
+        let settings = QuickJsSettings::of(&app);
+        assert_eq!((settings.processes, settings.ahead), (17, 3));
+        assert_eq!((settings.message_memory, settings.sandbox_memory), (5 * MIB, 9 * MIB));
+    }
+
+    #[test]
+    fn a_sandbox_shows_nothing_but_our_program_and_modules() {
+        let modules = [PathBuf::from("/srv/a/node_modules"), PathBuf::from("/srv/b/node_modules")];
+        let policy = QuickJsSettings::default().policy(&modules);
+        assert_eq!(policy.rootfs, Rootfs::Layers(Vec::new()));
+        assert_eq!(policy.network, belljar_sandbox::Network::None);
+        assert!(policy.mounts.iter().all(|mount| mount.access == Access::ReadOnly));
+        let targets: Vec<_> = policy.mounts.iter().map(|mount| mount.target.clone()).collect();
+        assert_eq!(targets, [Path::new(NAME), &modules[0], &modules[1]]);
+        assert!(policy.environment.is_empty());
+    }
+}

@@ -17,10 +17,10 @@ use tokio::net::UnixStream;
 
 use super::fresh::Extent;
 
-/// Bytes of a packet, at most: the text of an error is the longest.
+/// Bytes of a packet, at most: the text of an error is the longest, and JSON may make six bytes of one.
 const MAX_PACKET: usize = 64 * 1024;
 /// Bytes of such a text.
-pub(super) const MAX_TEXT: usize = 16 * 1024;
+const MAX_TEXT: usize = 10 * 1024;
 /// Descriptors with a packet, at most.
 const MAX_DESCRIPTORS: usize = 2;
 
@@ -190,4 +190,40 @@ pub(super) async fn send_soon(
 pub(super) async fn receive_soon<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<T>> {
     let received = socket.async_io(Interest::READABLE, || receive(socket.as_fd())).await?;
     Ok(received.map(|(message, _)| message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_in_their_middle() {
+        for text in ["", "short", &"x".repeat(MAX_TEXT)] {
+            assert_eq!(cut(text), text);
+        }
+        let text = format!("first {} last", "é".repeat(MAX_TEXT));
+        let cut = cut(&text);
+        assert!(cut.len() <= MAX_TEXT + 16, "{}", cut.len());
+        assert!(cut.starts_with("first é") && cut.ends_with("é last") && cut.contains("\n[...]\n"));
+        // Whatever is in it, it fits a packet.
+        let worst = Report::Refused(super::cut(&"\u{1}".repeat(10 * MAX_TEXT)));
+        let length = serde_json::to_vec(&worst).unwrap_or_default().len();
+        assert!((MAX_TEXT..MAX_PACKET).contains(&length), "{length}");
+    }
+
+    #[test]
+    fn packets_carry_descriptors() {
+        let (one, other) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+        let file = nameless_file(b"content").expect("a file in memory");
+        send(one.as_fd(), &Order::Fork(7), &[file.as_fd()]).expect("it is sent");
+        let received = receive::<Order>(other.as_fd()).expect("it is received");
+        let Some((Order::Fork(7), descriptors)) = received else { panic!("{received:?}") };
+        let mut content = String::new();
+        for file in descriptors {
+            io::Read::read_to_string(&mut std::fs::File::from(file), &mut content).expect("it is read");
+        }
+        assert_eq!(content, "content");
+        drop(one);
+        assert!(receive::<Order>(other.as_fd()).expect("the end is no error").is_none());
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use belljar_worker::config::{JavaScriptEngine, Program, Source};
+use belljar_worker::engine::quickjs::QuickJs;
 use belljar_worker::engine::{Ending, Engine as _, EngineError};
 use belljar_worker::protocol::{Command, Fields};
 
@@ -253,5 +255,42 @@ pub(crate) async fn lines_are_read_as_they_come(bench: &Bench) {
     let heard = hear(process, &[], SOON).await;
     let replies = heard.requests.iter().filter(|command| command.cmd == "outbound.reply_to");
     assert!(replies.count() >= 1, "{heard:?}");
+    engine.close().await;
+}
+
+/// A library may be wanted first by a message: it is read then, under all limits; beside the app's file, too.
+pub(crate) async fn modules_are_found_while_a_message_is_served(bench: &Bench) {
+    let directory = tempfile::tempdir().unwrap();
+    let modules = directory.path().join("node_modules");
+    std::fs::create_dir_all(modules.join("late/lib")).unwrap();
+    std::fs::write(modules.join("late/package.json"), r#"{"main": "lib/index.js"}"#).unwrap();
+    std::fs::write(
+        modules.join("late/lib/index.js"),
+        "exports.text = require('./part') + require('util').format(' %d', 7);",
+    )
+    .unwrap();
+    std::fs::write(modules.join("late/lib/part.js"), format!("module.exports = 'late'; /* {} */", "x".repeat(300_000)))
+        .unwrap();
+    let file = directory.path().join("app.js");
+    std::fs::write(
+        &file,
+        "api.on_inbound_message = function () { this.log_info(require('late').text); this.done(); };",
+    )
+    .unwrap();
+    let mut config = belljar_worker::config::App::new(
+        "test",
+        Program::JavaScript {
+            source: Source::File(file),
+            app_context: Some("{require: require}".to_owned()),
+            engine: JavaScriptEngine::QuickJs,
+            node_modules: Vec::new(),
+        },
+    );
+    config.prefetch = 1;
+    let engine = QuickJs::start(&bench.launcher, &config).await.unwrap();
+    for _ in 0..2 {
+        let heard = tell(&engine, "").await;
+        assert_eq!(heard.said(), ["late 7"], "{heard:?}");
+    }
     engine.close().await;
 }
