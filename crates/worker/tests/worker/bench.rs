@@ -26,6 +26,8 @@ pub(crate) enum Needs {
     Groups,
     /// Node.
     Node,
+    /// Node, and libraries of real apps, which npm installs when they are asked for first.
+    Libraries,
 }
 
 /// What all tests stand on.
@@ -62,6 +64,7 @@ impl Bench {
             Needs::Groups => self.groups.clone().err(),
             Needs::Node if self.node.is_none() => Some("node is not installed".to_owned()),
             Needs::Node => None,
+            Needs::Libraries => self.lacks(Needs::Node).or_else(|| crate::libraries::libraries().err()),
         }
     }
 

@@ -7,10 +7,13 @@
 
 mod bench;
 mod javascript;
+#[path = "../common/libraries.rs"]
+mod libraries;
 mod misbehaviour;
 mod programs;
 mod quickjs;
 mod reuse;
+mod toolkit;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -92,6 +95,12 @@ tests! {
             the_dead_serve_nobody,
             each_tenant_has_its_own,
             time_and_output_are_counted_per_message;
+    }
+    toolkit {
+        Libraries:
+            a_bundled_app_asks_for_the_same_in_both_engines,
+            an_example_asks_for_the_same_in_both_engines,
+            libraries_can_be_required_late;
     }
     quickjs_behaviour {
         Nothing:

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::libraries::libraries;
 use super::stage::Stage;
-use super::{compare, is_installed, libraries, skip};
+use super::{compare, is_installed, skip};
 
+const MENU: &str = include_str!("../../../../../tests/apps/menu.js");
+const INTERACT: &str = include_str!("../../../../../tests/apps/interact.js");
 const DRIVER: &str = include_str!("apps/driver.js");
 
 /// As in the configurations of the field.
@@ -80,15 +83,11 @@ fn commands(lines: &[String]) -> Vec<String> {
 }
 
 fn needed(test: &str) -> Option<PathBuf> {
-    if !is_installed("node") || !is_installed("npm") {
-        skip(test, "node and npm are needed");
+    if !is_installed("node") {
+        skip(test, "node is not installed");
         return None;
     }
-    let modules = libraries();
-    if modules.is_none() {
-        skip(test, "npm could not install the toolkit");
-    }
-    modules
+    libraries().map_err(|reason| skip(test, &reason)).ok()
 }
 
 /// Reference 3.6: what one message of a new user costs in requests.
@@ -100,7 +99,7 @@ fn a_bundled_app_asks_for_the_same_as_in_node() {
         "translations": {"translation.xx": "{\"\": {\"plural_forms\": \"nplurals=2; plural=(n != 1);\"}, \"Goodbye!\": [null, \"Tschüß!\"]}"},
         "messages": messages(&["4nna", "Änne", "1", "4", "5", "1", "1", "7", "9", "2", "", "Otto", "2", "x", "Eva", "3", "!reset"]),
     });
-    let asked = same("menu", include_str!("apps/menu.js"), &modules, &settings);
+    let asked = same("menu", MENU, &modules, &settings);
     let first: Vec<_> = commands(&asked).into_iter().take(9).collect();
     let expected = [
         // The third of config is the translation, the last before the reply what the app itself logs.
@@ -128,7 +127,7 @@ fn a_bundled_app_asks_for_the_same_as_in_node() {
 fn an_app_in_the_style_of_the_examples_asks_for_the_same_as_in_node() {
     let Some(modules) = needed("an_app_in_the_style_of_the_examples_asks_for_the_same_as_in_node") else { return };
     let settings = json!({"config": {"name": "tea"}, "messages": messages(&["1", "9", "2", "x"])});
-    let asked = same("tea", include_str!("apps/interact.js"), &modules, &settings);
+    let asked = same("tea", INTERACT, &modules, &settings);
     let one_turn = [
         "log.info",
         "config.get",
@@ -171,4 +170,37 @@ fn apps_of_others_ask_for_the_same_as_in_node() {
         compared += 1;
     }
     assert!(compared > 0, "no go-app*.js in {}", directory.display());
+}
+
+/// What is loaded once and then copied for each message is everything: libraries, and the app.
+#[test]
+fn apps_of_the_toolkit_are_loaded_once() {
+    use super::super::super::app::App;
+    use super::super::super::fresh::Extent;
+    use super::super::super::wire::Load;
+
+    let test = "apps_of_the_toolkit_are_loaded_once";
+    let modules = match libraries() {
+        Ok(modules) => modules,
+        Err(reason) => return skip(test, &reason),
+    };
+    for source in [MENU, INTERACT, "require('vumigo_v02'); new Date(2026, 1, 1);"] {
+        let load = Load {
+            source: source.to_owned(),
+            app_context: Some(CONTEXT.to_owned()),
+            modules: vec![modules.clone()],
+            memory: 64 << 20,
+            message_memory: 64 << 20,
+            load_ms: 60_000,
+            cpu_seconds: 60,
+            open_files: 16,
+            extent: Extent::App,
+        };
+        let begin = std::time::Instant::now();
+        let mut app = App::new(&load).unwrap();
+        let engine = begin.elapsed();
+        app.load(&load).unwrap();
+        println!("engine {engine:?}, app {:?}, {} bytes", begin.elapsed() - engine, app.memory());
+        assert_eq!(app.fresh.extent(), Extent::App);
+    }
 }
