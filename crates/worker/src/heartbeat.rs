@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::debug;
 
 use crate::bus::{Destination, SharedBus};
@@ -20,7 +20,11 @@ const VERSION: &str = "20130319";
 ///
 /// Begin it where an app has a `worker_name`; the system is the worker's `system_id`.
 pub async fn beat(bus: SharedBus, system_id: &str, worker_name: &str) {
-    let mut ticks = interval_at(tokio::time::Instant::now() + EVERY, EVERY);
+    beat_every(EVERY, bus, system_id, worker_name).await;
+}
+
+async fn beat_every(every: Duration, bus: SharedBus, system_id: &str, worker_name: &str) {
+    let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -48,7 +52,29 @@ fn body(system_id: &str, worker_name: &str, now: Timestamp) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::bus::local::LocalBus;
+
+    #[tokio::test]
+    async fn a_worker_beats_again_and_again_and_not_at_once() {
+        let (bus, every) = (LocalBus::new(), Duration::from_millis(50));
+        let began = Instant::now();
+        let beating = beat_every(every, Arc::new(bus.clone()), "global", "jsbox");
+        let heard = async {
+            for beats in 1..=3 {
+                let published = bus.published().await;
+                assert_eq!(published.destination, Destination::Heartbeat);
+                assert!(String::from_utf8_lossy(&published.body).contains("\"global:jsbox\""));
+                assert!(began.elapsed() >= every * beats);
+            }
+        };
+        tokio::select! {
+            () = beating => panic!("it ends"),
+            () = heard => {}
+        }
+    }
 
     #[test]
     fn a_heartbeat_is_as_vumi_writes_it() {
