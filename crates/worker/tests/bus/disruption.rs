@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use belljar_worker::bus::amqp::AmqpBus;
 use belljar_worker::bus::{Bus, BusError, Destination, Queue};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::common::rabbitmq::{RabbitMq, VHOST};
 use crate::common::redis::Redis;
@@ -150,14 +151,35 @@ pub(crate) async fn a_queue_that_was_removed_is_declared_again(rabbit: &mut Rabb
     }
 }
 
+pub(crate) async fn an_exchange_that_was_removed_is_declared_again(rabbit: &mut RabbitMq) {
+    let (bus, outside) = (AmqpBus::begin(&broker(rabbit.port())), Outside::connect(rabbit.port()).await);
+    let queue = unique("metrics");
+    outside.declare(&queue, &[]).await;
+    for _ in 0..2 {
+        outside.bind(&queue, "vumi.metrics", "vumi.metrics").await;
+        bus.publish(Destination::Metrics, b"{}".to_vec()).await.expect("confirmed");
+        outside.get(&queue).await;
+        outside.delete_exchange("vumi.metrics").await;
+        bus.publish(Destination::Metrics, b"{}".to_vec()).await.expect("confirmed");
+    }
+    outside.delete(&queue).await;
+}
+
 pub(crate) async fn publications_wait_for_the_broker(rabbit: &mut RabbitMq) {
     let port = rabbit.port();
     let (bus, transport) = (AmqpBus::begin(&broker(port)), unique("waiting"));
     let queue = Outside::connect(port).await.outbound(&transport).await;
     bus.publish(outbound(&transport), b"before".to_vec()).await.expect("confirmed");
+    // It takes what is written, as far as its sockets have room, and never answers.
+    rabbit.freeze();
+    let numbered = |numbers: std::ops::Range<u32>| {
+        numbers.map(|number| bus.publish(outbound(&transport), format!("{number}").into_bytes())).collect::<Vec<_>>()
+    };
+    let mut waiting = numbered(0..25);
+    let first = timeout(Duration::from_secs(1), &mut waiting[0]).await;
+    assert!(first.is_err(), "confirmed by nobody: {first:?}");
     rabbit.kill();
-    let waiting: Vec<_> =
-        (0..50).map(|number| bus.publish(outbound(&transport), format!("{number}").into_bytes())).collect();
+    waiting.extend(numbered(25..50));
     tokio::task::block_in_place(|| rabbit.start_again()).expect("starts again");
     for confirmation in waiting {
         confirmation.await.expect("confirmed");
@@ -200,6 +222,26 @@ pub(crate) async fn a_delivery_of_a_lost_connection_comes_again(rabbit: &mut Rab
         assert_eq!((&*again.body, again.redelivered, again.settle.is_void()), (body, true, false));
         again.settle.acknowledge().await.expect("acknowledged");
     }
+}
+
+/// Nobody closes a connection here: only that heartbeats stay away tells.
+pub(crate) async fn a_silent_broker_is_given_up(rabbit: &mut RabbitMq) {
+    let port = rabbit.port();
+    let (bus, outside, transport) = (AmqpBus::begin(&broker(port)), Outside::connect(port).await, unique("silent"));
+    let queue = name(&transport, Queue::Inbound);
+    let mut deliveries = bus.consume(subscription(&transport, Queue::Inbound, 3)).await.expect("a receiver");
+    outside.consumed(&queue).await;
+    outside.publish(&queue, b"held").await;
+    let held = deliveries.recv().await.expect("a delivery");
+    until(|| bus.state().is_ok()).await;
+    rabbit.freeze();
+    until(|| held.settle.is_void() && bus.state().is_err()).await;
+    rabbit.thaw();
+    drop(held);
+    let again = deliveries.recv().await.expect("a delivery");
+    assert_eq!((&*again.body, again.redelivered), (&b"held"[..], true));
+    again.settle.acknowledge().await.expect("acknowledged");
+    until(|| bus.state().is_ok()).await;
 }
 
 pub(crate) async fn a_bus_may_begin_before_its_broker(rabbit: &mut RabbitMq) {

@@ -71,14 +71,15 @@ tests! {
         a_refused_publication_is_told,
         trouble_with_one_queue_does_not_stop_another,
         what_is_wrong_is_told_with_advice,
-        what_waits_for_a_broker_has_a_limit,
-        an_exchange_that_was_removed_is_declared_again;
+        what_waits_for_a_broker_has_a_limit;
     Disruption of disruption:
         nothing_is_lost_when_the_broker_dies_under_load,
         consumers_go_on_after_their_connection_was_closed,
         a_queue_that_was_removed_is_declared_again,
+        an_exchange_that_was_removed_is_declared_again,
         publications_wait_for_the_broker,
         a_delivery_of_a_lost_connection_comes_again,
+        a_silent_broker_is_given_up,
         a_bus_may_begin_before_its_broker,
         servers_can_be_killed_and_started_again;
 }

@@ -214,21 +214,7 @@ pub(crate) async fn what_waits_for_a_broker_has_a_limit(_port: u16) {
     assert!(matches!(refused, Err(BusError::Full)), "{refused:?}");
     // Those that wait do so until it is too late for them; whoever asks is told why.
     let answer = waiting.pop().expect("one").await;
-    assert!(matches!(answer, Err(BusError::Disconnected(_))), "{answer:?}");
+    assert!(matches!(&answer, Err(BusError::Disconnected(why)) if why.contains("refused")), "{answer:?}");
     let answer = bus.publish(outbound("t"), body).now_or_never();
     assert!(answer.is_none(), "there is room again: {answer:?}");
-}
-
-pub(crate) async fn an_exchange_that_was_removed_is_declared_again(port: u16) {
-    let (bus, outside, _) = rig(port).await;
-    let queue = unique("metrics");
-    outside.declare(&queue, &[]).await;
-    for _ in 0..2 {
-        outside.bind(&queue, "vumi.metrics", "vumi.metrics").await;
-        bus.publish(Destination::Metrics, b"{}".to_vec()).await.expect("confirmed");
-        outside.get(&queue).await;
-        outside.delete_exchange("vumi.metrics").await;
-        bus.publish(Destination::Metrics, b"{}".to_vec()).await.expect("confirmed");
-    }
-    outside.delete(&queue).await;
 }

@@ -103,6 +103,12 @@ impl Process {
         spawned.recv().expect("always answers").map(Self).map_err(failed)
     }
 
+    /// Sends a signal, if it is there to get one.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let _ = id.map(|id| rustix::process::kill_process(id, signal));
+    }
+
     /// Whether it has not ended.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.0.try_wait().is_ok_and(|ended| ended.is_none())

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{PATIENCE, Process, Unavailable, free_port, wait_until};
@@ -95,6 +96,16 @@ impl RabbitMq {
     /// SIGKILL: what it has not written is lost, and no connection is closed properly.
     pub(crate) fn kill(&mut self) {
         self.node = None;
+    }
+
+    /// Makes it silent, with all its connections open: as a network that loses everything.
+    pub(crate) fn freeze(&self) {
+        self.node.iter().for_each(|node| node.signal(Signal::STOP));
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.node.iter().for_each(|node| node.signal(Signal::CONT));
     }
 
     /// Where it listens, on 127.0.0.1.

@@ -1,9 +1,8 @@
 //! RabbitMQ, by AMQP 0-9-1, with the exchanges, queues and properties that Vumi's own parts use.
 //!
 //! Two connections: a broker that is short of memory or disk space stops reading from those that publish, and acknowledgements must
-//! not wait behind that. Each is made again for as long as the bus is there ([`session`]). Consumers ([`consumer`]) and publishers
-//! ([`publisher`]) have a channel each, so that what the broker refuses to one does not end another, and begin anew on each
-//! connection. What comes by a connection that is lost meanwhile cannot be settled, and comes again.
+//! not wait behind that. Each is made again for as long as the bus is there. Consumers and publishers have a channel each, so that what
+//! the broker refuses to one does not end another, and begin anew on each connection. What comes by a connection that is lost meanwhile cannot be settled, and comes again.
 //!
 //! Nothing is lost, and some things are there twice: a message whose acknowledgement did not arrive, a publication whose confirmation
 //! did not.

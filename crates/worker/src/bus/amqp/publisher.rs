@@ -189,8 +189,11 @@ impl Publishing {
     fn expire(&mut self) {
         let now = Instant::now();
         let late = |entry: &Entry| entry.until <= now;
-        let error = self.trouble.clone();
-        let error = error.unwrap_or_else(|| disconnected(format!("the broker confirmed nothing within {PATIENCE:?}")));
+        let error = match (self.links.now(), &self.trouble) {
+            (Err(why), _) => disconnected(why),
+            (Ok(_), Some(trouble)) => trouble.clone(),
+            (Ok(_), None) => disconnected(format!("the broker confirmed nothing within {PATIENCE:?}")),
+        };
         while let Some(entry) = self.unconfirmed.first_entry()
             && late(entry.get())
         {
