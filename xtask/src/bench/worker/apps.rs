@@ -114,6 +114,7 @@ impl Place {
     pub(super) fn prepare() -> Result<Self> {
         let directory = root().join("target/bench-worker");
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        let directory = directory.canonicalize()?;
         let place = Self { directory };
         for (name, text) in [
             ("echo.js", Kind::Echo.text()),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::apps::{Engine, Kind, Store};
-use super::{Bench, CASES, name, transport};
+use super::{Bench, name, transport};
 use crate::bench::report::{Report, Row, Target};
 use crate::bench::sampling::{Caller, Case, Work, in_turns};
 
@@ -77,7 +77,7 @@ const RUNS: u32 = 400;
 ///
 /// The worker does not work.
 pub(super) fn measure(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
-    let apps: Vec<_> = CASES.map(|(kind, engine)| (transport(kind, engine), kind, engine)).to_vec();
+    let apps: Vec<_> = bench.cases.iter().map(|(kind, engine)| (transport(*kind, *engine), *kind, *engine)).collect();
     let room = bench.room.path().join("console");
     std::fs::create_dir_all(&room)?;
     let head = format!("[worker]\ndata_dir = {}\n", serde_json::json!(room.join("data").to_string_lossy()));

@@ -1,5 +1,8 @@
 //! Memory of apps that do nothing.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, anyhow};
 
 use super::Bench;
@@ -12,6 +15,11 @@ use crate::servers::redis::Redis;
 
 /// Apps more in the second worker than in the first.
 const MORE: u32 = 8;
+
+/// How long nothing has to happen.
+const QUIET: Duration = Duration::from_secs(2);
+/// How long that is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Measures what one app more adds.
 ///
@@ -28,7 +36,7 @@ pub(super) fn measure(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let (head, operations) = head(&room, &broker)?;
         let configuration = bench.place.configure(&head, &apps, Store::Redis(redis.port()), 1, &room)?;
         let worker = Worker::start(bench.binary, &configuration, operations)?;
-        let processes = family(worker.id())?;
+        let processes = settled(worker.id())?;
         // One that has ended meanwhile has no memory.
         let memory: u64 = processes.iter().filter_map(|process| proportional(*process).ok()).sum();
         Ok::<_, anyhow::Error>((in_mib(memory), processes.len()))
@@ -40,9 +48,26 @@ pub(super) fn measure(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     ] {
         let (least, few) = with(1, kind, engine)?;
         let (most, many) = with(1 + MORE, kind, engine)?;
-        let note = format!("PSS of {MORE} more, {} processes; with one app the worker has {least:.1} MiB", many - few);
+        let note = format!(
+            "PSS of {MORE} more, {} processes; with one app the worker has {least:.1} MiB",
+            many.saturating_sub(few)
+        );
         let each = (most - least) / f64::from(MORE);
         report.add(Row::new("idle", format!("{what}: an idle app"), "MiB").ours(each).target(target).note(note));
     }
     Ok(())
+}
+
+/// The worker and all below it, once no more of them come: what is started ahead is started then.
+fn settled(worker: u32) -> Result<Vec<u32>> {
+    let began = Instant::now();
+    let (mut processes, mut since) = (family(worker)?, Instant::now());
+    while since.elapsed() < QUIET && began.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(100));
+        let now = family(worker)?;
+        if now != processes {
+            (processes, since) = (now, Instant::now());
+        }
+    }
+    Ok(processes)
 }

@@ -50,6 +50,10 @@ pub(crate) struct WorkerArguments {
     #[arg(long, value_name = "PART")]
     only: Option<String>,
 
+    /// Only apps whose name contains this, such as toolkit_quickjs
+    #[arg(long, value_name = "NAME", default_value = "")]
+    app: String,
+
     /// Measure this program instead of building one
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
@@ -67,6 +71,7 @@ struct Bench<'a> {
     rounds: u32,
     turn: Duration,
     users: usize,
+    cases: Vec<(Kind, Engine)>,
 }
 
 /// Engines for each app.
@@ -111,6 +116,7 @@ pub(crate) fn worker(arguments: &WorkerArguments) -> Result<()> {
         rounds,
         turn: Duration::from_secs_f64(seconds),
         users: arguments.users.into(),
+        cases: CASES.into_iter().filter(|(kind, engine)| transport(*kind, *engine).contains(&arguments.app)).collect(),
     };
     let mut report = Report::new(Machine::this(root()), rounds);
     let parts: [(&str, Part); 3] =

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use super::apps::{Engine, Kind, Store};
 use super::daemon::{Worker, head};
 use super::link::{Link, Users};
-use super::{Bench, CASES, floor, name, transport};
+use super::{Bench, floor, name, transport};
 use crate::bench::processes::processor_of_family;
 use crate::bench::report::{Report, Row, Target};
 use crate::bench::sampling::Samples;
@@ -40,7 +40,7 @@ pub(super) fn measure(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let redis = Redis::start().map_err(|why| anyhow!("Redis: {why}"))?;
     let room = bench.room.path().join("rabbitmq");
     std::fs::create_dir_all(&room)?;
-    let apps: Vec<_> = CASES.map(|(kind, engine)| (transport(kind, engine), kind, engine)).to_vec();
+    let apps: Vec<_> = bench.cases.iter().map(|(kind, engine)| (transport(*kind, *engine), *kind, *engine)).collect();
     let (head, operations) = head(&room, &broker)?;
     let configuration = bench.place.configure(&head, &apps, Store::Redis(redis.port()), bench.users, &room)?;
     let worker = Worker::start(bench.binary, &configuration, operations)?;
