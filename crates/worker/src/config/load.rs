@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::problem::{Place, Problem, Problems, Writing};
 use super::section::{Dialect, Report, Section};
@@ -71,10 +71,22 @@ impl Context<'_> {
     /// the YAML file is meant to be that.
     pub(super) fn resolve(&self, path: &Path, place: &Place) -> PathBuf {
         let from_here = self.sources.directory.join(path);
-        let Some(file) = place.file() else { return from_here };
+        let Some(file) = place.file() else { return without_parents(from_here) };
         let beside = self.sources.directory.join(file).parent().unwrap_or(Path::new("/")).join(path);
-        if is_toml(file) || (!from_here.exists() && beside.exists()) { beside } else { from_here }
+        without_parents(if is_toml(file) || (!from_here.exists() && beside.exists()) { beside } else { from_here })
     }
+}
+
+/// Without `..`, which no path in a sandbox has. The last part may stay a symbolic link: its owner may point it elsewhere.
+fn without_parents(path: PathBuf) -> PathBuf {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return path;
+    }
+    let real = match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => parent.canonicalize().map(|parent| parent.join(name)),
+        _ => path.canonicalize(),
+    };
+    real.unwrap_or(path)
 }
 
 /// The configuration, before it is known what it means.

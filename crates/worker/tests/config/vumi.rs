@@ -285,6 +285,10 @@ fn modules_are_looked_for_above_the_app_and_where_it_was_said() {
     };
     let own: Vec<_> = directories(&world).into_iter().filter(|path| is_in(&world, path)).collect();
     assert_eq!(own, ["extra", "apps/one/node_modules", "node_modules"].map(|name| world.path(name)));
+    // No path in a sandbox has `..`.
+    let world =
+        world.config("w.yaml", "transport_name: t\njavascript_file: apps/one/app.js\nnode_modules: [apps/../extra]\n");
+    assert_eq!(directories(&world).first(), Some(&world.path("extra")));
     let path = world.path("extra");
     let text =
         format!("transport_name: t\njavascript: x\nenv: {{NODE_PATH: 'relative::{}:/nowhere'}}\n", path.display());
