@@ -10,7 +10,7 @@ use super::values::parse_setting;
 const EXAMPLES: &str = "\
 Examples:
   belljar worker --console
-  printf '/new\n2\n3\n' | belljar worker --console --json
+  echo hello | belljar worker --console --json
   belljar worker --config worker.yaml --worker-class vxsandbox.worker.StandaloneJsFileSandbox --hostname rabbitmq
   belljar worker --config worker.toml --check";
 

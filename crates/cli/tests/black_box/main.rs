@@ -12,3 +12,4 @@ mod serve;
 mod signals;
 mod support;
 mod terminal;
+mod worker;
