@@ -1,6 +1,7 @@
 //! The arguments of `belljar worker`, as typed.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use belljar_worker::config::Secret;
@@ -76,7 +77,7 @@ pub(crate) struct WorkerArgs {
 #[command(next_help_heading = VUMI)]
 pub(crate) struct VumiArgs {
     /// Class of the worker, such as vxsandbox.worker.StandaloneJsFileSandbox [default: what the keys of the YAML file suggest]
-    #[arg(long, visible_alias = "worker_class", value_name = "CLASS")]
+    #[arg(long, visible_alias = "worker_class", overrides_with = "worker_class", value_name = "CLASS")]
     pub(crate) worker_class: Option<String>,
 
     /// An option over those of the YAML file; may be repeated
@@ -129,7 +130,7 @@ pub(crate) struct VumiArgs {
 
     /// Taken and not used: no file of that kind is written
     #[arg(long, value_name = "FILE", hide = true)]
-    pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) pidfile: Option<OsString>,
 
     /// Taken, as `twistd` wants it: vumi_worker
     #[arg(value_name = "COMMAND", value_parser = ["vumi_worker", "start_worker"], hide = true)]

@@ -3,7 +3,7 @@
 use std::env;
 
 use anyhow::Context;
-use belljar_worker::config::{CONFIG_VARIABLES, Sources};
+use belljar_worker::config::Sources;
 use tempfile::TempDir;
 
 use crate::args::WorkerArgs;
@@ -17,9 +17,7 @@ use crate::failure::Failure;
 /// There is no room for that directory.
 pub(super) fn of(args: &WorkerArgs) -> Result<(Sources, Option<TempDir>), Failure> {
     let environment: Vec<_> = env::vars_os().collect();
-    let named =
-        args.config.is_some() || environment.iter().any(|(name, _)| CONFIG_VARIABLES.iter().any(|known| name == known));
-    let place = if args.console && !named {
+    let place = if args.console && args.config.is_none() {
         Some(tempfile::tempdir().context("cannot make a directory for the example's data")?)
     } else {
         None

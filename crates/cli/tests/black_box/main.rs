@@ -13,3 +13,4 @@ mod signals;
 mod support;
 mod terminal;
 mod worker;
+mod worker_check;

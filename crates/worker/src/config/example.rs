@@ -2,30 +2,23 @@
 
 use std::path::Path;
 
-use super::{App, JavaScriptEngine, KvStore, Program, ResourceConfig, Source, Worker};
+use super::problem::{Place, Writing};
+use super::tree::{Node, Value};
+
+/// The name of the example app.
+pub(super) const NAME: &str = "guestbook";
 
 /// The text of the example app: a guest book that uses keys and values, sessions and the log, and no library.
 pub const EXAMPLE_APP: &str = include_str!("../../examples/guestbook.js");
 
-/// A worker with [`EXAMPLE_APP`] as its only app, which keeps its keys and values in a file in `data_dir`.
-#[must_use]
-pub fn example(data_dir: &Path) -> Worker {
-    let program = Program::JavaScript {
-        source: Source::Inline(EXAMPLE_APP.to_owned()),
-        app_context: None,
-        engine: JavaScriptEngine::Auto { node: super::node::find() },
-        node_modules: Vec::new(),
-    };
-    let store = KvStore::Embedded { file: data_dir.join("guestbook.db") };
-    let resources = [
-        ("js", ResourceConfig::Js),
-        ("log", ResourceConfig::Log),
-        ("kv", ResourceConfig::Kv { store, hard: 1000, soft: 800 }),
-        ("outbound", ResourceConfig::Outbound { allowed_helper_metadata: Vec::new(), endpoints: Vec::new() }),
-    ];
-    let mut app = App::new("guestbook", program);
-    app.sandbox_id = Some("guestbook".to_owned());
-    app.logging_resource = Some("log".to_owned());
-    app.resources = resources.into_iter().map(|(name, resource)| (name.to_owned(), resource)).collect();
-    Worker::new(vec![app], data_dir.to_owned())
+/// Its table, as it would be in a file: settings of the worker hold for it as for any other app. It keeps its keys and values in
+/// `data_dir`.
+pub(super) fn table(data_dir: &Path) -> Node {
+    let place = Place::new(Writing::Flag("--console".to_owned()));
+    let mut table = Node::empty(place.clone());
+    let mut set = |path: &[&str], value: Value| table.set(path, Node::new(value, place.clone()));
+    set(&["javascript"], Value::Text(EXAMPLE_APP.to_owned()));
+    set(&["resources", "kv", "file"], Value::Text(data_dir.join("guestbook.db").to_string_lossy().into_owned()));
+    set(&["resources", "kv", "keys_per_user_hard"], Value::Integer(1000));
+    table
 }

@@ -165,7 +165,9 @@ fn single(written: Written, defaults: Vec<(String, Node)>, context: &Context<'_>
             let class = class.as_ref().map(|(class, place)| (class.as_str(), place));
             vumi::read(tree, class, defaults, context, report)
         }
-        Written::Example(directory) => example(&directory).apps.pop(),
+        Written::Example(directory) => {
+            belljar::read(example::NAME, example::table(&directory), defaults, context, report)
+        }
         Written::Belljar(_) => None,
     }
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use crate::protocol::Fields;
 
-pub use example::{EXAMPLE_APP, example};
+pub use example::EXAMPLE_APP;
 pub use load::{CONFIG_VARIABLES, Loaded, Sources, load};
 pub use problem::{Place, Problem, Problems, Writing};
 pub use settings::{SETTINGS, variable_of};

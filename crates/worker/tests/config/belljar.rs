@@ -167,6 +167,11 @@ fn the_example_is_an_app() {
     assert!(
         matches!(&app.resources["kv"], ResourceConfig::Kv { store: KvStore::Embedded { file }, .. } if file.starts_with(world.path("temporary")))
     );
+    // What is set for all apps is set for it, too.
+    let mut world = world.variable("CONFIG_FILE", "");
+    world.sources.flags = vec![("--engine", "worker.defaults.engine", "quickjs".to_owned())];
+    let app = world.app();
+    assert!(matches!(&app.program, Program::JavaScript { engine: JavaScriptEngine::QuickJs, .. }));
     // A configuration comes before it.
     let app = world.config("w.toml", "[apps.mine]\njavascript_file = 'app.js'").app();
     assert_eq!(app.name, "mine");
