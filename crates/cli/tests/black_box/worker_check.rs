@@ -85,10 +85,7 @@ fn all_that_is_wrong_is_said_before_anything_runs() {
             "belljar: error: there is no configuration\nhint: name one with --config FILE, or try `belljar worker --console`\n",
         ),
         (&["vumi_transport"], "[possible values: vumi_worker, start_worker]"),
-        (
-            &["--config", "app.yaml", "--check", "--set", "log.filter=a=b=c"],
-            "flag --set log.filter: log.filter: ",
-        ),
+        (&["--config", "app.yaml", "--check", "--set", "log.filter=a=b=c"], "flag --set log.filter: log.filter: "),
         (&["--config", "app.yaml", "--check", "--engine", "v8"], "expected one of \"auto\", \"quickjs\", \"node\""),
     ];
     for (arguments, message) in cases {
