@@ -70,10 +70,13 @@ pub(crate) fn realm(
     let realm = Context::full(runtime)?;
     realm.with(|realm| {
         let (members, api) = (members.restore(&realm)?, api.clone().restore(&realm)?);
-        let stack = Object::new(realm.clone())?;
-        sources::compile(&realm, "internal/stack")?.call::<_, ()>((stack.clone(),))?;
-        let stack: Function<'_> = stack.get("exports")?;
-        sources::compile(&realm, "app")?.call::<_, ()>((realm.globals(), stack, members, api))
+        let part = |name: &str| {
+            let module = Object::new(realm.clone())?;
+            sources::compile(&realm, name)?.call::<_, ()>((module.clone(),))?;
+            module.get::<_, Function<'_>>("exports")
+        };
+        let (stack, locale) = (part("internal/stack")?, part("internal/locale")?);
+        sources::compile(&realm, "app")?.call::<_, ()>((realm.globals(), stack, locale, members, api))
     })?;
     Ok(realm)
 }

@@ -10,6 +10,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("internal/stack", include_str!("js/stack.js")),
     ("internal/require", include_str!("js/require.js")),
     ("internal/bytes", include_str!("js/bytes.js")),
+    ("internal/locale", include_str!("js/locale.js")),
     ("internal/inspect", include_str!("js/inspect.js")),
     ("internal/format", include_str!("js/format.js")),
     ("internal/equal", include_str!("js/equal.js")),

@@ -1,8 +1,9 @@
 // Makes the app's realm, which has what ECMAScript has, a silent console, and what it is given.
-(function (global, stack, members, api) {
+(function (global, stack, locale, members, api) {
   'use strict';
 
   stack(Error);
+  locale({ Date, Number, String });
 
   const language = new Set(('globalThis Infinity NaN undefined eval isFinite isNaN parseFloat parseInt decodeURI decodeURIComponent '
     + 'encodeURI encodeURIComponent escape unescape AggregateError Array ArrayBuffer BigInt BigInt64Array BigUint64Array Boolean '

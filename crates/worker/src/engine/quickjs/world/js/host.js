@@ -15,6 +15,7 @@
   };
 
   use('internal/stack')(Error);
+  use('internal/locale')({ Date, Number, String });
 
   const hidden = (name, value) => Object.defineProperty(global, name, { value, writable: true, configurable: true });
   const lazy = (name, from) => Object.defineProperty(global, name, {

@@ -9,12 +9,13 @@ use super::{is_installed, skip};
 /// What a value looks like, all that can be told of it, in either engine.
 const SHOW: &str = include_str!("show.js");
 
-const SNIPPETS: [(&str, &str); 9] = [
+const SNIPPETS: [(&str, &str); 10] = [
     ("assert", include_str!("snippets/assert.txt")),
     ("buffer", include_str!("snippets/buffer.txt")),
     ("crypto", include_str!("snippets/crypto.txt")),
     ("events", include_str!("snippets/events.txt")),
     ("globals", include_str!("snippets/globals.txt")),
+    ("locale", include_str!("snippets/locale.txt")),
     ("path", include_str!("snippets/path.txt")),
     ("querystring", include_str!("snippets/querystring.txt")),
     ("url", include_str!("snippets/url.txt")),

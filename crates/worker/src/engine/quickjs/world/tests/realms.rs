@@ -178,3 +178,23 @@ fn native_functions_in_reach_are_known() {
     assert!(unknown.is_empty(), "{unknown:?}");
     assert!(reached.len() > 300, "the walk did not get far: {}", reached.len());
 }
+
+/// What QuickJS would do differently without a word says so instead, in both realms.
+#[test]
+fn what_needs_intl_names_the_other_engine() {
+    let stage = Stage::new(&[]);
+    let realm = stage.load(API, None, "var inHost = api.constructor.constructor;").unwrap();
+    for text in [
+        "(5).toLocaleString('de')",
+        "(5).toLocaleString(undefined, { style: 'currency', currency: 'ZAR' })",
+        "new Date().toLocaleDateString('en-ZA')",
+        "new Date().toLocaleTimeString([], { hour: '2-digit' })",
+        "'a'.localeCompare('b', 'sv')",
+    ] {
+        for text in [text.to_owned(), format!("inHost(\"return {text}\")()")] {
+            let error = evaluate(&realm, &text);
+            assert!(error.starts_with("RangeError: ") && error.contains("use engine = \"node\""), "{text}: {error}");
+        }
+    }
+    assert_eq!(evaluate(&realm, "(1234.5).toLocaleString() + new Date(0).toLocaleDateString() + 'a'.localeCompare('B')"), "1,234.51/1/1970-1");
+}
