@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::fresh::Extent;
 use super::handle::{Handle, Loading, system};
-use super::settings::{OPEN_FILES, QuickJsSettings};
+use super::settings::{OPEN_FILES, QuickJsSettings, own_program};
 use super::wire::Load;
 use crate::bus::Boxed;
 use crate::config::{App, Program, Source};
@@ -125,7 +125,8 @@ impl QuickJs {
     async fn load(&self, state: &mut State) -> Result<(), EngineError> {
         let State { loaded, ahead, .. } = state;
         ahead.clear();
-        let policy = self.settings.policy(&self.app.node_modules);
+        let program = own_program().map_err(|error| system("finding our own program", error))?;
+        let policy = self.settings.policy(&program, &self.app.node_modules);
         let handle = loop {
             let load = Load {
                 source: loaded.text.to_string(),

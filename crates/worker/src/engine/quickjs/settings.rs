@@ -1,6 +1,7 @@
 //! Limits of the engine, and the sandbox that they make.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,9 +73,8 @@ impl QuickJsSettings {
     }
 
     /// The sandbox of an app: nothing in it but our own program and the directories of modules, all read-only.
-    pub(super) fn policy(&self, modules: &[PathBuf]) -> Policy {
-        // Of whoever makes the sandbox, which is the same program as this.
-        let program = (Path::new("/proc/self/exe"), Path::new(NAME));
+    pub(super) fn policy(&self, program: &Path, modules: &[PathBuf]) -> Policy {
+        let program = (program, Path::new(NAME));
         let modules = modules.iter().map(|path| (path.as_path(), path.as_path()));
         let mount = |(source, target): (&Path, &Path)| Mount {
             source: source.to_owned(),
@@ -106,6 +106,24 @@ impl QuickJsSettings {
     }
 }
 
+/// Our own program, as whoever makes sandboxes finds it.
+///
+/// # Errors
+/// It has been replaced, and what is in its place now may speak another language.
+pub(super) fn own_program() -> io::Result<PathBuf> {
+    // Of one that was replaced, the kernel makes a path at which there is nothing.
+    let path = std::env::current_exe()?;
+    if path.exists() {
+        return Ok(path);
+    }
+    // It is still there without a path, for a launcher of root's, which is the same program. An unprivileged sandbox's own mounts have
+    // nothing without a path.
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    Err(io::Error::other("it was replaced; restart the worker"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +153,7 @@ mod tests {
     #[test]
     fn a_sandbox_shows_nothing_but_our_program_and_modules() {
         let modules = [PathBuf::from("/srv/a/node_modules"), PathBuf::from("/srv/b/node_modules")];
-        let policy = QuickJsSettings::default().policy(&modules);
+        let policy = QuickJsSettings::default().policy(Path::new("/usr/bin/belljar"), &modules);
         assert_eq!(policy.rootfs, Rootfs::Layers(Vec::new()));
         assert_eq!(policy.network, belljar_sandbox::Network::None);
         assert!(policy.mounts.iter().all(|mount| mount.access == Access::ReadOnly));
