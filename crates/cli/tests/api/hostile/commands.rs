@@ -16,7 +16,6 @@ fn output_without_end_is_cut() {
         assert!(stderr.contains("limit reached: output"), "{command}: {}", &stderr[stderr.len().saturating_sub(200)..]);
         let length = entry["stdout"].as_str().map_or(0, str::len) + stderr.len();
         assert!(length > 900_000 && length < 1_100_000, "{command}: {length}");
-        assert!(entry["time"].as_f64() < Some(5.0), "killed at once");
     }
     watched.is_unharmed("output without end");
 }
