@@ -125,6 +125,16 @@ impl Outside {
         written.await.is_ok_and(|confirmed| confirmed.is_ack() && confirmed.take_message().is_none())
     }
 
+    /// A new channel. It may be given the error of one that was closed a moment ago and had the same number.
+    async fn channel(&self) -> Channel {
+        loop {
+            match self.connection.create_channel().await {
+                Ok(channel) => return channel,
+                Err(error) => assert!(error.is_amqp_soft_error(), "{error}"),
+            }
+        }
+    }
+
     /// The next message of a queue; waits for one. It is gone then.
     pub(crate) async fn get(&self, queue: &str) -> BasicGetMessage {
         loop {
@@ -137,13 +147,13 @@ impl Outside {
 
     pub(crate) async fn try_get(&self, queue: &str) -> Option<BasicGetMessage> {
         // A queue that is not there ends a channel.
-        let channel = self.connection.create_channel().await.expect("a channel");
+        let channel = self.channel().await;
         channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.ok().flatten()
     }
 
     /// Messages that wait in a queue, and its consumers; none when there is no such queue.
     pub(crate) async fn counts(&self, queue: &str) -> Option<(u32, u32)> {
-        let channel = self.connection.create_channel().await.ok()?;
+        let channel = self.channel().await;
         let options = QueueDeclareOptions::durable().passive();
         let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await.ok()?;
         Some((declared.message_count(), declared.consumer_count()))

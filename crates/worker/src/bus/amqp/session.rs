@@ -29,6 +29,9 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(200), Duration::f
 /// A connection that has lasted this long was a success: the next attempt comes soon.
 const LASTING: Duration = Duration::from_secs(10);
 
+/// Attempts to open a channel.
+const CHANNEL_ATTEMPTS: u32 = 5;
+
 /// How often a connection is looked at, besides waiting for its events.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -82,7 +85,16 @@ impl Session {
 
     /// A channel of its own.
     pub(super) async fn channel(&self) -> Result<Channel, BusError> {
-        self.ask("opening a channel", self.connection.create_channel()).await
+        let mut attempts = 1;
+        loop {
+            let opened = async { Ok(self.connection.create_channel().await) };
+            match self.ask("opening a channel", opened).await? {
+                Ok(channel) => return Ok(channel),
+                // No such error belongs to a new channel: it is that of one that was closed a moment ago and had the same number.
+                Err(error) if error.is_amqp_soft_error() && attempts < CHANNEL_ATTEMPTS => attempts += 1,
+                Err(error) => return Err(explain("opening a channel", &error)),
+            }
+        }
     }
 }
 
