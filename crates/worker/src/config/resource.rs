@@ -56,7 +56,7 @@ fn read(
     let resource = match class {
         ResourceClass::Js => Some(ResourceConfig::Js),
         ResourceClass::Log => Some(ResourceConfig::Log),
-        ResourceClass::Kv => kv(&mut section, app, context, report),
+        ResourceClass::Kv => kv(&mut section, app, name, context, report),
         ResourceClass::Http => http(&mut section, report),
         ResourceClass::Outbound => outbound(&mut section, report),
         ResourceClass::Metrics => section
@@ -99,7 +99,13 @@ fn type_of(name: &str, section: &mut Section, report: &mut Report) -> Option<Res
     by_name
 }
 
-fn kv(section: &mut Section, app: &str, context: &Context<'_>, report: &mut Report) -> Option<ResourceConfig> {
+fn kv(
+    section: &mut Section,
+    app: &str,
+    name: &str,
+    context: &Context<'_>,
+    report: &mut Report,
+) -> Option<ResourceConfig> {
     let quota = 0..=i64::MAX;
     let hard = section.integer("keys_per_user_hard", quota.clone(), report);
     // The name of older versions.
@@ -125,8 +131,8 @@ fn kv(section: &mut Section, app: &str, context: &Context<'_>, report: &mut Repo
         let file = section.take("file", report).and_then(|node| path(node, &key, report));
         let file = match file {
             Some((file, place)) => context.resolve(&file, &place),
-            // One file for each app: what an app may keep is its own, and so is what is removed with it.
-            None => context.data_dir.join("kv").join(format!("{app}.db")),
+            // One file for each: what an app may keep is its own, and so is what is removed with it.
+            None => context.data_dir.join("kv").join(format!("{}.{}.db", harmless(app), harmless(name))),
         };
         KvStore::Embedded { file }
     } else if section.dialect == Dialect::Vumi {
@@ -146,6 +152,12 @@ fn kv(section: &mut Section, app: &str, context: &Context<'_>, report: &mut Repo
         redis_store(section, context, report)?
     };
     Some(ResourceConfig::Kv { store, hard, soft })
+}
+
+/// A part of a file's name: in YAML an app may have any name.
+fn harmless(name: &str) -> String {
+    let is_harmless = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-' | '.');
+    name.chars().map(|sign| if is_harmless(sign) { sign } else { '_' }).take(100).collect()
 }
 
 fn redis_store(section: &mut Section, context: &Context<'_>, report: &mut Report) -> Option<KvStore> {

@@ -145,10 +145,15 @@ pub fn as_text(loaded: &Loaded) -> String {
     text.line("drains for", &print_duration(worker.drain_timeout));
     let form = if worker.log_json { "JSON" } else { "text" };
     text.line("log", &format!("{form}, {}", worker.log_filter));
-    if !loaded.origins.is_empty() {
+    // A table is set where its values are.
+    let is_table = |key: &str| {
+        loaded.origins.keys().any(|other| other.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let set: Vec<_> = loaded.origins.iter().filter(|(key, _)| !is_table(key)).collect();
+    if !set.is_empty() {
         text.heading("set by");
-        let width = loaded.origins.keys().map(String::len).max().unwrap_or(0);
-        for (key, place) in &loaded.origins {
+        let width = set.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+        for (key, place) in set {
             text.raw(&format!("  {key:width$}  {place}"));
         }
     }

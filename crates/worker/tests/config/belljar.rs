@@ -107,7 +107,7 @@ fn a_file_has_everything() {
     let ResourceConfig::Kv { store: KvStore::Embedded { file }, .. } = &ussd.resources["notes"] else {
         panic!("embedded")
     };
-    assert_eq!(*file, world.path("state/kv/ussd.db"));
+    assert_eq!(*file, world.path("state/kv/ussd.notes.db"));
     let ResourceConfig::Http { timeout, data_limit, allow_private } = &ussd.resources["http"] else { panic!("http") };
     assert_eq!((*timeout, *data_limit), (Duration::from_secs(3), 1 << 20));
     assert_eq!(allow_private, &["10.1.2.3:80", "192.168.0.0/16:443"]);
@@ -144,14 +144,16 @@ fn what_is_shown_has_everything_but_secrets() {
         "  has outbound outbound, endpoints default, sms\n",
         "  broker       rabbit:5673, user belljar, vhost /apps\n",
         "  operations   http://127.0.0.1:9464/metrics\n",
+        "  apps.ussd.prefetch                         w.toml:30\n",
     ];
     for line in expected {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(
-        text.contains(&format!("  has notes    kv, {here}/state/kv/ussd.db; at most 100 keys, warns at 80\n")),
+        text.contains(&format!("  has notes    kv, {here}/state/kv/ussd.notes.db; at most 100 keys, warns at 80\n")),
         "{text}"
     );
+    assert!(!text.contains("  apps.ussd.resources "), "{text}");
     assert_eq!(json["apps"][1]["resources"]["kv"]["key_prefix"], "apps");
     assert_eq!(json["apps"][1]["program"]["javascript_file"], format!("{here}/app.js"));
     assert_eq!(json["origins"]["apps.ussd.prefetch"], "w.toml:30");

@@ -168,8 +168,9 @@ fn null_is_the_default_where_vxsandbox_would_fail() {
 #[test]
 fn keys_of_resources_have_their_defaults_and_aliases() {
     let kv = |options: &str| {
-        let text =
-            format!("transport_name: t\njavascript: x\nsandbox: {{db: {{cls: vxsandbox.RedisResource{options}}}}}");
+        let text = format!(
+            "transport_name: t\nworker_name: ../t\njavascript: x\nsandbox: {{db: {{cls: vxsandbox.RedisResource{options}}}}}"
+        );
         yaml(&text).app().resources["db"].clone()
     };
     // Reference, section 6, lines 70 and 71; and the rounding.
@@ -198,7 +199,7 @@ fn keys_of_resources_have_their_defaults_and_aliases() {
     let ResourceConfig::Kv { store: KvStore::Embedded { file }, .. } = kv(", store: embedded") else {
         panic!("embedded")
     };
-    assert!(file.ends_with("data/kv/t.db"), "{}", file.display());
+    assert!(file.ends_with("data/kv/.._t.db.db"), "{}", file.display());
 }
 
 #[test]
