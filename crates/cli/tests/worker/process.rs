@@ -156,7 +156,7 @@ impl Transport {
             let exchange =
                 channel.exchange_declare("vumi".into(), ExchangeKind::Direct, durable, FieldTable::default());
             exchange.await.expect("an exchange");
-            for queue in ["inbound", "event", "outbound"] {
+            for queue in ["inbound", "event", "outbound", "dead"] {
                 let queue = format!("{name}.{queue}");
                 let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
                 channel.queue_declare(queue.as_str().into(), durable, FieldTable::default()).await.expect("a queue");

@@ -91,10 +91,19 @@ impl Publisher {
 
     /// Takes its place in the order now, whenever the future is polled.
     pub(super) fn publish(&self, outgoing: Outgoing) -> Boxed<'static, Result<(), BusError>> {
-        let size = u32::try_from(outgoing.body.len() / 1024 + 1).unwrap_or(u32::MAX);
-        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(size) else {
-            return Box::pin(std::future::ready(Err(BusError::Full)));
-        };
+        match Arc::clone(&self.room).try_acquire_many_owned(size(&outgoing)) {
+            Ok(room) => self.enter(outgoing, room),
+            Err(_) => Box::pin(std::future::ready(Err(BusError::Full))),
+        }
+    }
+
+    /// Waits for room; in no order. Only for what is in memory anyhow, because it would come again at once if it were refused.
+    pub(super) async fn publish_when_there_is_room(&self, outgoing: Outgoing) -> Result<(), BusError> {
+        let room = Arc::clone(&self.room).acquire_many_owned(size(&outgoing)).await;
+        self.enter(outgoing, room.map_err(|_| disconnected("the bus is closed"))?).await
+    }
+
+    fn enter(&self, outgoing: Outgoing, room: OwnedSemaphorePermit) -> Boxed<'static, Result<(), BusError>> {
         let (answer, answered) = oneshot::channel();
         let entry = Entry { outgoing, answer, until: Instant::now() + PATIENCE, _room: room };
         // Without a task at the other end the answer is dropped with the entry.
@@ -107,6 +116,11 @@ impl Publisher {
         // It is never closed.
         let _ = self.room.acquire_many(ROOM).await;
     }
+}
+
+/// The room that a publication takes. What is larger than all of it, as only a dead letter is, takes all.
+fn size(outgoing: &Outgoing) -> u32 {
+    u32::try_from(outgoing.body.len() / 1024 + 1).unwrap_or(u32::MAX).min(ROOM)
 }
 
 impl Entry {

@@ -77,9 +77,9 @@ impl Settling for Unsettled {
     }
 
     fn bury(self: Box<Self>, reason: String) -> Boxed<'static, Result<(), BusError>> {
-        let confirmed = self.dead_letters.publish(self.dead_letter(&reason));
         Box::pin(async move {
-            confirmed.await?;
+            let letter = self.dead_letter(&reason);
+            self.dead_letters.publish_when_there_is_room(letter).await?;
             self.settle().await
         })
     }
