@@ -2,20 +2,23 @@
 //!
 //! Processes are started ahead of need, and have loaded the app when their message comes. One that was started for an older text of
 //! the app is not used. What is ahead of need is started one after the other, so that the start of many does not hold up those that
-//! serve messages.
+//! serve messages; an app that does not get through with its loading is not left to that for ever.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use belljar_sandbox::{Launcher, Policy};
+use rustix::io::ioctl_fionread;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::process::{Plan, places};
 use super::sandboxed::{Places, Sandboxed, Started};
@@ -27,8 +30,8 @@ use crate::run::{Script, Text};
 
 /// The script that is an app's surroundings in Node.
 const RUNNER: &str = include_str!("node/runner.js");
-/// How long the start of a process that is ahead of need may hold up the next such start.
-const START_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked whether a process has loaded the app.
+const LOADED_CHECK: Duration = Duration::from_millis(10);
 
 /// Node processes, each for one message or, with `messages_per_process`, for several.
 pub struct NodeEngine {
@@ -41,13 +44,17 @@ struct Shared {
     script: Script,
     ready: Mutex<VecDeque<Ready>>,
     most_ready: usize,
-    /// For a process to read the app.
+    /// For a process to read the app, and to load it.
     patience: Duration,
+    /// Whether the runner script is ours, which takes no notice of an empty line.
+    own_runner: bool,
+    started: AtomicU64,
     wanted: Notify,
 }
 
 /// A process that waits for its message.
 struct Ready {
+    number: u64,
     started: Started,
     /// What it has loaded.
     text: Text,
@@ -65,7 +72,7 @@ impl NodeEngine {
     /// # Errors
     /// Node is not there, a limit has no such name, or the app is not for Node.
     pub fn new(launcher: &Launcher, app: &App) -> Result<Self, EngineError> {
-        let Program::JavaScript { source, app_context, .. } = &app.program else { return Err(not_for_node()) };
+        let Program::JavaScript { source, app_context, engine, .. } = &app.program else { return Err(not_for_node()) };
         let plan = plan(app)?;
         let most_ready = usize::from(app.prestart);
         let Places { kept, more } = places(app);
@@ -75,6 +82,8 @@ impl NodeEngine {
             ready: Mutex::default(),
             most_ready,
             patience: app.timeout,
+            own_runner: !matches!(engine, JavaScriptEngine::Node { args, .. } if !args.is_empty()),
+            started: AtomicU64::new(0),
             wanted: Notify::new(),
         });
         shared.wanted.notify_one();
@@ -185,9 +194,39 @@ impl Shared {
                         break;
                     }
                 };
-                // Its first line comes when Node has started.
-                let _ = tokio::time::timeout(START_PATIENCE, started.stdout.readable()).await;
-                self.lock().push_back(Ready { started, text });
+                let number = self.started.fetch_add(1, Ordering::Relaxed);
+                self.lock().push_back(Ready { number, started, text });
+                if !self.loaded(number).await {
+                    tracing::warn!(patience = ?self.patience, "an app that was to be ready for messages does not finish loading");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Waits until a process has loaded the app, or is gone, or serves a message; ends it when that takes too long, and says false.
+    ///
+    /// A process that loads an app reads nothing. So first the app must be read, then an empty line, which nobody minds.
+    async fn loaded(&self, number: u64) -> bool {
+        let deadline = Instant::now() + self.patience;
+        let mut app_is_read = false;
+        loop {
+            tokio::time::sleep(LOADED_CHECK).await;
+            let mut ready = self.lock();
+            let Some(place) = ready.iter().position(|ready| ready.number == number) else { return true };
+            let started = &ready[place].started;
+            if !started.control.lives() {
+                return true;
+            }
+            if ioctl_fionread(&started.stdin).is_ok_and(|unread| unread == 0) {
+                if app_is_read || !self.own_runner {
+                    return true;
+                }
+                app_is_read = started.stdin.try_write(b"\n").is_ok();
+            }
+            if Instant::now() > deadline {
+                ready.remove(place);
+                return false;
             }
         }
     }

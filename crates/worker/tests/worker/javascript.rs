@@ -285,6 +285,16 @@ pub(crate) async fn processes_are_started_ahead(bench: &Bench) {
     let report = cell.say("hi").await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     cell.close().await;
+
+    // Nor is one left to itself that never gets through with its loading.
+    let mut app = in_time(bench.node("while (true) {}"), std::time::Duration::from_secs(3));
+    app.prestart = 1;
+    let cell = bench.cell(app);
+    let node = cell.node.clone().unwrap();
+    until("it has begun", async || node.ready() == 1).await;
+    until("it is given up", async || node.ready() == 0).await;
+    assert_eq!(cell.say("hi").await.outcome, Outcome::TimedOut);
+    cell.close().await;
 }
 
 /// 1.2 of the reference: what goes down is ASCII, what comes up is UTF-8.

@@ -196,5 +196,8 @@ fn what_needs_intl_names_the_other_engine() {
             assert!(error.starts_with("RangeError: ") && error.contains("use engine = \"node\""), "{text}: {error}");
         }
     }
-    assert_eq!(evaluate(&realm, "(1234.5).toLocaleString() + new Date(0).toLocaleDateString() + 'a'.localeCompare('B')"), "1,234.51/1/1970-1");
+    assert_eq!(
+        evaluate(&realm, "(1234.5).toLocaleString() + new Date(0).toLocaleDateString() + 'a'.localeCompare('B')"),
+        "1,234.51/1/1970-1"
+    );
 }
