@@ -43,7 +43,13 @@ pub(crate) struct WorkerArgs {
     #[arg(long)]
     pub(crate) check: bool,
 
-    /// With --check or --console: print JSON; of a conversation, each message of the app on a line
+    /// Count the keys that tenants have stored, put the counts right that quotas go by, print those that were wrong, and end
+    ///
+    /// vxsandbox lets them drift. May be done while workers run.
+    #[arg(long, conflicts_with_all = ["console", "check"])]
+    pub(crate) reconcile_keys: bool,
+
+    /// With --check, --reconcile-keys or --console: print JSON; of a conversation, each message of the app on a line
     #[arg(long)]
     pub(crate) json: bool,
 

@@ -3,6 +3,7 @@
 //! As with `belljar serve`, the order matters: the launcher, which makes the sandboxes, is started before any thread exists.
 
 mod console;
+mod keys;
 mod operate;
 mod sources;
 mod start;
@@ -36,8 +37,8 @@ const CONSOLE_LOG: &str = "warn,belljar_worker::run=off,belljar_worker::resource
 ///
 /// The configuration cannot be used, or something that the worker needs cannot be had.
 pub(crate) fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
-    if args.json && !args.check && !args.console {
-        return Err(Failure::usage(anyhow!("--json goes with --check or with --console")));
+    if args.json && !args.check && !args.console && !args.reconcile_keys {
+        return Err(Failure::usage(anyhow!("--json goes with --check, --reconcile-keys or --console")));
     }
     let (sources, place) = sources::of(args)?;
     let loaded = match config::load(&sources) {
@@ -49,6 +50,9 @@ pub(crate) fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
     if args.check {
         print(if args.json { format!("{:#}\n", show::as_json(&loaded)) } else { show::as_text(&loaded) })?;
         return Ok(ExitCode::Success);
+    }
+    if args.reconcile_keys {
+        return keys::reconcile(&loaded.worker, args.json);
     }
     // What the conversation leaves goes with it.
     let (app, _place) = if args.console {
