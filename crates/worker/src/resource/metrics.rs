@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -24,7 +24,7 @@ pub const MAX_NAMES: usize = 1000;
 const MAX_NAME: usize = 101;
 
 /// What becomes of a metric's numbers within a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Aggregator {
     Sum,
     Avg,
@@ -46,6 +46,12 @@ impl Aggregator {
             Self::Max => "max",
             Self::Last => "last",
         }
+    }
+}
+
+impl EncodeLabelValue for Aggregator {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        EncodeLabelValue::encode(&self.name(), encoder)
     }
 }
 

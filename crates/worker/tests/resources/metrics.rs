@@ -147,7 +147,7 @@ async fn prometheus_is_told_so_many_and_no_more() {
         text
     };
     let shown = text();
-    for (agg, value) in [("Sum", "9.0"), ("Avg", "9.0"), ("Min", "-1.0"), ("Max", "5.0"), ("Last", "3.0")] {
+    for (agg, value) in [("sum", "9.0"), ("avg", "9.0"), ("min", "-1.0"), ("max", "5.0"), ("last", "3.0")] {
         let labels = format!("{{app=\"app\",store=\"default\",metric=\"m\",aggregator=\"{agg}\"}}");
         for line in [format!("belljar_app_metric{labels} {value}"), format!("belljar_app_metric_fired_total{labels} 4")]
         {

@@ -230,7 +230,12 @@ impl Resource for Kv {
                 StoreError::Refused(reason) => Answer::Failure(reason),
                 StoreError::Unavailable(why) => {
                     let (app, sandbox_id) = (&run.log.app, &run.log.sandbox_id);
-                    tracing::warn!(app, sandbox_id, command, "an app was refused its keys: {why}");
+                    // That a server is gone is said once, and not for each request.
+                    if self.store.state().is_ok() {
+                        tracing::warn!(app, sandbox_id, command, "an app was refused its keys: {why}");
+                    } else {
+                        tracing::debug!(app, sandbox_id, command, "an app was refused its keys: {why}");
+                    }
                     Answer::failure("the key-value store does not answer at the moment")
                 }
             })
