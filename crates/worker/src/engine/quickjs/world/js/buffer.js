@@ -240,7 +240,7 @@
     return sign + digits.replace(/\B(?=(\d{3})+$)/g, '_');
   };
   const bounded = (value, low, high, bits, signed) => {
-    if (value >= low && value <= high) return;
+    if (!(value < low || value > high)) return;
     const n = typeof value === 'bigint' ? 'n' : '';
     let span = `>= ${low}${n} and <= ${high}${n}`;
     if (bits > 32) span = signed ? `>= -(2${n} ** ${bits - 1}${n}) and < 2${n} ** ${bits - 1}${n}` : `>= 0${n} and < 2${n} ** ${bits}${n}`;

@@ -149,7 +149,8 @@
   const base64Write = (bytes, text, from, to) => {
     let put = from, bits = 0, held = 0;
     for (let at = 0; at < text.length && put < to; at += 1) {
-      const unit = text.charCodeAt(at);
+      // The lower half of a character's code is what counts.
+      const unit = text.charCodeAt(at) & 0xff;
       if (unit === 61) break;
       const value = unit < 128 ? VALUES[unit] : -1;
       if (value < 0) continue;

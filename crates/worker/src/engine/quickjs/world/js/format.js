@@ -4,7 +4,9 @@
 
   const { inspect } = use('internal/inspect');
 
-  const BUILT_IN = new Set(Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Z][a-zA-Z0-9]+$/.test(name)));
+  // Those of the language, whose own strings say less than can be shown.
+  const OTHERS = new Set(['Buffer', 'URL', 'URLSearchParams', 'TextEncoder', 'TextDecoder', 'DOMException']);
+  const BUILT_IN = new Set(Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Z][a-zA-Z0-9]+$/.test(name) && !OTHERS.has(name)));
 
   // Whether an object says itself what its string is.
   const speaks = (value) => {

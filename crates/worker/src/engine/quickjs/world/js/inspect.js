@@ -109,6 +109,13 @@
     if (at < length) output.push(more(length - at));
     return output;
   };
+  // As many items as are to be shown, and how many there are besides.
+  const several = (state, items, one) => {
+    const most = Math.min(Math.max(0, state.maxArrayLength), items.length);
+    const output = items.slice(0, most).map(one);
+    if (items.length > most) output.push(more(items.length - most));
+    return output;
+  };
   const isIndex = (key) => typeof key === 'string' && /^(0|[1-9][0-9]*)$/.test(key) && Number(key) < 2 ** 32 - 1;
 
   const errorText = (state, error, keys) => {
@@ -175,11 +182,12 @@
     if (isSet(value)) {
       part.braces[0] = `${prefix(name, 'Set', toStringTag, `(${value.size})`)}{`;
       part.empty = value.size === 0;
-      part.make = () => [...Set.prototype.values.call(value)].map((item) => nested(state, item, depth));
+      part.make = () => several(state, [...Set.prototype.values.call(value)], (item) => nested(state, item, depth));
     } else if (isMap(value)) {
       part.braces[0] = `${prefix(name, 'Map', toStringTag, `(${value.size})`)}{`;
       part.empty = value.size === 0;
-      part.make = () => [...Map.prototype.entries.call(value)].map(([key, item]) => `${nested(state, key, depth)} => ${nested(state, item, depth)}`);
+      part.make = () => several(state, [...Map.prototype.entries.call(value)],
+        ([key, item]) => `${nested(state, key, depth)} => ${nested(state, item, depth)}`);
     } else if (ArrayBuffer.isView(value) && !(tag(value) === 'DataView')) {
       part.array = true;
       part.braces = [`${prefix(name, tag(value), toStringTag === tag(value) ? '' : toStringTag, viewSize(value))}[`, ']'];

@@ -94,8 +94,10 @@
       check(path, 'path');
       const base = this_.basename(path), ext = this_.extname(path);
       const root = path.startsWith('/') ? '/' : '';
-      let dir = path === '' || this_.dirname(path) === '.' && !path.startsWith('.') ? '' : this_.dirname(path);
-      if (base === '' || dir === '.' && !path.startsWith('./')) dir = root;
+      let end = path.length;
+      while (end > 0 && path[end - 1] === '/') end -= 1;
+      const start = path.lastIndexOf('/', end - 1) + 1;
+      const dir = end > 0 && start > root.length ? path.slice(0, start - 1) : root;
       return { root, dir, base, ext, name: ext === '' ? base : base.slice(0, -ext.length) };
     },
     win32: null,

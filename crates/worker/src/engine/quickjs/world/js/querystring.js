@@ -2,7 +2,7 @@
 (function (module, use) {
   'use strict';
 
-  const { utf8Decode, utf8Write, utf8Length } = use('internal/bytes');
+  const { utf8Decode } = use('internal/bytes');
   const { coded } = use('internal/errors');
 
   const digit = (unit) => {
@@ -12,8 +12,9 @@
   };
 
   const unescapeBuffer = (text, plusIsSpace) => {
-    const bytes = use('buffer').Buffer.alloc(utf8Length(text));
-    const length = utf8Write(bytes, text, 0, bytes.length);
+    // A character is a byte here: the lower half of its code.
+    const bytes = use('buffer').Buffer.from(text, 'latin1');
+    const { length } = bytes;
     let put = 0;
     for (let at = 0; at < length; at += 1, put += 1) {
       const high = bytes[at] === 37 && at + 2 < length ? digit(bytes[at + 1]) : -1;
@@ -38,7 +39,11 @@
     try {
       return encodeURIComponent(text);
     } catch {
-      throw coded(URIError, 'ERR_INVALID_URI', 'URI malformed');
+      // Half of a pair takes what follows for the other half.
+      return encodeURIComponent(text.replace(/[\ud800-\udfff][^]?/g, (pair) => {
+        if (pair.length < 2) throw coded(URIError, 'ERR_INVALID_URI', 'URI malformed');
+        return String.fromCodePoint(0x10000 + ((pair.charCodeAt(0) & 0x3ff) << 10 | pair.charCodeAt(1) & 0x3ff));
+      }));
     }
   };
 
@@ -69,8 +74,8 @@
     const most = typeof options?.maxKeys === 'number' ? options.maxKeys : 1000;
     const custom = typeof options?.decodeURIComponent === 'function' ? options.decodeURIComponent : querystring.unescape;
     const decode = (part) => {
-      if (custom === unescape && !/[%+]/.test(part)) return part;
       const spaced = part.replaceAll('+', custom === unescape ? ' ' : '%20');
+      if (custom === unescape && !/%[0-9a-f]{2}/i.test(spaced)) return spaced;
       try {
         return custom(spaced);
       } catch {

@@ -12,12 +12,7 @@
         const byte = bytes[bytes.length - back];
         if (byte >= 0xc0) {
           const needs = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-          if (byte > 0xf4 || byte < 0xc2 || needs <= back) return 0;
-          // What can no longer become a character is none to wait for.
-          const second = bytes[bytes.length - back + 1];
-          const wrong = back > 1 && (byte === 0xe0 && second < 0xa0 || byte === 0xed && second > 0x9f
-            || byte === 0xf0 && second < 0x90 || byte === 0xf4 && second > 0x8f);
-          return wrong ? 0 : back;
+          return byte > 0xf7 || needs <= back ? 0 : back;
         }
         if (byte < 0x80) return 0;
       }

@@ -38,10 +38,9 @@
       url.hostname = text.slice(1, -1).toLowerCase();
     } else {
       let rest = '';
-      // What cannot be in a name ends it, and belongs to the path.
-      const end = text.search(/[^a-zA-Z0-9.\-+_\u0080-\uffff]/);
+      // What follows a colon and is no port belongs to the path.
+      const end = text.indexOf(':');
       if (end >= 0) {
-        if (/[\0 #%/<>?@[\\\]^|]/.test(text[end])) throw invalid(input);
         rest = '/' + text.slice(end);
         url.hostname = text.slice(0, end);
       }
@@ -50,6 +49,7 @@
         url.hostname = natives.domainToASCII(url.hostname.toWellFormed());
         if (url.hostname === '') throw invalid(input);
       }
+      if (/[\0\t\n\r #%/:<>?@[\\\]^|]/.test(url.hostname)) throw invalid(input);
       url.host = url.hostname + (url.port === null ? '' : `:${url.port}`);
       return rest;
     }
@@ -61,7 +61,7 @@
     if (typeof input !== 'string') throw new InvalidArgument('url', 'of type string', input);
     let rest = straighten(input.replace(/^[\s\ufeff]+|[\s\ufeff]+$/g, ''));
     // Nothing but a path, which is what servers get.
-    const simple = slashesDenoteHost || /[#@]/.test(rest) ? null : /^(\/(?!\/)[^?\s]*)(\?[^\s]*)?$/.exec(rest);
+    const simple = slashesDenoteHost || /[#@]/.test(rest) ? null : /^(\/\/?(?!\/)[^?\s]*)(\?[^\s]*)?$/.exec(rest);
     if (simple !== null) {
       this.path = this.href = rest;
       this.pathname = simple[1];
@@ -137,8 +137,7 @@
 
   Url.prototype.format = function () {
     let auth = this.auth || '';
-    if (auth !== '') auth = encodeURIComponent(auth).replace(/%3A/i, ':').replace(/%(21|24|26|27|28|29|2A|2B|2C|3B|3D)/g, (escaped) =>
-      "!'()*".includes(decodeURIComponent(escaped)) ? decodeURIComponent(escaped) : escaped) + '@';
+    if (auth !== '') auth = encodeURIComponent(auth).replaceAll('%3A', ':') + '@';
     let protocol = this.protocol || '', pathname = this.pathname || '', hash = this.hash || '', name = '', query = '';
     if (this.host) name = auth + this.host;
     else if (this.hostname) {

@@ -4,7 +4,7 @@
 
   const { coded } = use('internal/errors');
   const { custom, inspect } = use('internal/inspect');
-  const { utf8Length, utf8Write } = use('internal/bytes');
+  const { utf8Decode, utf8Length, utf8Write, toNative } = use('internal/bytes');
   const querystring = use('querystring');
 
   const clean = (value) => `${value}`.toWellFormed();
@@ -20,7 +20,11 @@
     }
     return result;
   };
-  const formDecode = (text) => use('internal/bytes').utf8Decode(querystring.unescapeBuffer(text.replaceAll('+', ' ')));
+  const formDecode = (text) => {
+    const bytes = new Uint8Array(utf8Length(text));
+    utf8Write(bytes, text, 0, bytes.length);
+    return utf8Decode(querystring.unescapeBuffer(toNative(bytes), true));
+  };
   const missing = (name) => coded(TypeError, 'ERR_MISSING_ARGS', `The "${name}" argument must be specified`);
 
   class URLSearchParams {
