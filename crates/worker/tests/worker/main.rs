@@ -100,7 +100,9 @@ tests! {
         Libraries:
             a_bundled_app_asks_for_the_same_in_both_engines,
             an_example_asks_for_the_same_in_both_engines,
-            libraries_can_be_required_late;
+            libraries_can_be_required_late,
+            the_host_can_end_the_process,
+            the_time_zone_is_the_apps;
     }
     quickjs_behaviour {
         Nothing:

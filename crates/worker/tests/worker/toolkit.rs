@@ -168,3 +168,38 @@ pub(crate) async fn libraries_can_be_required_late(bench: &Bench) {
     );
     engine.close().await;
 }
+
+/// `TZ` in `env` counts in both engines; a machine may have no zones, but then Node has its own, and the engines differ.
+pub(crate) async fn the_time_zone_is_the_apps(bench: &Bench) {
+    let source = "api.on_inbound_message = function () { api.log_info(new Date(86400000 * 200).getTimezoneOffset() + ' ' + new Date(2026, 0, 1).toISOString()); api.done(); };";
+    let mut told = Vec::new();
+    for zone in ["Africa/Johannesburg", "America/New_York", "UTC"] {
+        let mut app = bench.node_from(Source::Inline(source.to_owned()), None, &[]);
+        app.env.insert("TZ".to_owned(), zone.to_owned());
+        let quickjs = QuickJs::start(&bench.launcher, &app).await.unwrap();
+        let node = NodeEngine::new(&bench.launcher, &app).unwrap();
+        for engine in [&quickjs as &dyn Engine, &node] {
+            let mut talk =
+                Talk { config: Value::Null, keys: HashMap::new(), asked: Vec::new(), engine, app: (source, "") };
+            talk.say(Some("hi"), "new").await;
+            told.push(talk.asked[2].fields["msg"].as_str().unwrap().to_owned());
+            engine.close().await;
+        }
+    }
+    let expected = ["-120 2025-12-31T22:00:00.000Z", "240 2026-01-01T05:00:00.000Z", "0 2026-01-01T00:00:00.000Z"];
+    assert_eq!(told, expected.map(|text| [text, text]).as_flattened());
+}
+
+/// `process.exit` of the host ends the process with its code, and nothing after it runs.
+pub(crate) async fn the_host_can_end_the_process(bench: &Bench) {
+    let source = "api.on_inbound_message = function () { api.log_info('before'); setImmediate(function () { quit(0); api.log_info('after'); }); };";
+    let context = "{quit: process.exit, setImmediate: setImmediate}";
+    let app = bench.node_from(Source::Inline(source.to_owned()), Some(context), &[]);
+    let quickjs = QuickJs::start(&bench.launcher, &app).await.unwrap();
+    let mut talk =
+        Talk { config: Value::Null, keys: HashMap::new(), asked: Vec::new(), engine: &quickjs, app: (source, context) };
+    talk.say(Some("hi"), "new").await;
+    let said: Vec<_> = talk.asked.iter().filter_map(|command| command.fields["msg"].as_str()).collect();
+    assert_eq!(said[2..], ["before"]);
+    quickjs.close().await;
+}

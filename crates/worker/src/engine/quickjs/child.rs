@@ -118,6 +118,8 @@ fn run(app: &mut App, load: &Load, prepared: &Prepared) -> Result<i32, Fatal> {
 /// What there is to be said at the end, and the code to end with.
 fn finish(app: &App, ended: Result<i32, Fatal>) -> i32 {
     flush(app);
+    // What was thrown to get out of the running code, if it called `process.exit`, is no fault.
+    let ended = app.exit_code().map_or(ended, Ok);
     match ended.map_err(|fatal| app.diagnose(fatal)) {
         Ok(code) => code,
         Err(Fatal::Uncaught(text)) => {

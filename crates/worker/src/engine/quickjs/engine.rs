@@ -33,6 +33,8 @@ pub struct QuickJsApp {
     pub app_context: Option<String>,
     /// Directories of modules. Shown inside by the same paths.
     pub node_modules: Vec<PathBuf>,
+    /// `TZ` of its environment: the time zone that dates are local in. The machine's if absent, as for any program.
+    pub time_zone: Option<String>,
 }
 
 /// The engine of one app.
@@ -96,6 +98,7 @@ impl QuickJs {
             source: source.clone(),
             app_context: app_context.clone(),
             node_modules: module_directories(node_modules, source),
+            time_zone: app.env.get("TZ").cloned(),
         };
         Self::load_app(launcher.clone(), quickjs, QuickJsSettings::of(app)).await
     }
@@ -126,7 +129,7 @@ impl QuickJs {
         let State { loaded, ahead, .. } = state;
         ahead.clear();
         let program = own_program().map_err(|error| system("finding our own program", error))?;
-        let policy = self.settings.policy(&program, &self.app.node_modules);
+        let policy = self.settings.policy(&program, &self.app.node_modules, self.app.time_zone.as_deref());
         let handle = loop {
             let load = Load {
                 source: loaded.text.to_string(),

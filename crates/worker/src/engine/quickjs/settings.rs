@@ -1,6 +1,5 @@
 //! Limits of the engine, and the sandbox that they make.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +10,10 @@ use super::zygote::NAME;
 use crate::config::App;
 
 const MIB: u64 = 1 << 20;
+/// Which time zone the machine is in: tzset(3).
+const LOCAL_TIME: &str = "/etc/localtime";
+/// What the names of time zones mean.
+const TIME_ZONES: &str = "/usr/share/zoneinfo";
 
 /// Limits of one app on QuickJS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +75,12 @@ impl QuickJsSettings {
         }
     }
 
-    /// The sandbox of an app: nothing in it but our own program and the directories of modules, all read-only.
-    pub(super) fn policy(&self, program: &Path, modules: &[PathBuf]) -> Policy {
+    /// The sandbox of an app: nothing in it but our own program, the directories of modules and what tells the time zone, all read-only.
+    pub(super) fn policy(&self, program: &Path, modules: &[PathBuf], time_zone: Option<&str>) -> Policy {
         let program = (program, Path::new(NAME));
-        let modules = modules.iter().map(|path| (path.as_path(), path.as_path()));
+        let zones = Path::new(if time_zone.is_some() { TIME_ZONES } else { LOCAL_TIME });
+        let zones = zones.exists().then_some(zones);
+        let shown = modules.iter().map(PathBuf::as_path).chain(zones).map(|path| (path, path));
         let mount = |(source, target): (&Path, &Path)| Mount {
             source: source.to_owned(),
             target: target.to_owned(),
@@ -83,8 +88,8 @@ impl QuickJsSettings {
         };
         Policy {
             rootfs: Rootfs::Layers(Vec::new()),
-            mounts: std::iter::once(program).chain(modules).map(mount).collect(),
-            environment: BTreeMap::new(),
+            mounts: std::iter::once(program).chain(shown).map(mount).collect(),
+            environment: time_zone.map(|zone| ("TZ".to_owned(), zone.to_owned())).into_iter().collect(),
             limits: Limits {
                 wall_time: LIFE,
                 // No limit: each message has one of its own.
@@ -153,11 +158,18 @@ mod tests {
     #[test]
     fn a_sandbox_shows_nothing_but_our_program_and_modules() {
         let modules = [PathBuf::from("/srv/a/node_modules"), PathBuf::from("/srv/b/node_modules")];
-        let policy = QuickJsSettings::default().policy(Path::new("/usr/bin/belljar"), &modules);
+        let policy = |zone| QuickJsSettings::default().policy(Path::new("/usr/bin/belljar"), &modules, zone);
+        let in_a_zone = policy(Some("Africa/Johannesburg"));
+        assert_eq!(
+            in_a_zone.environment.into_iter().collect::<Vec<_>>(),
+            [("TZ".into(), "Africa/Johannesburg".into())]
+        );
+        let policy = policy(None);
         assert_eq!(policy.rootfs, Rootfs::Layers(Vec::new()));
         assert_eq!(policy.network, belljar_sandbox::Network::None);
         assert!(policy.mounts.iter().all(|mount| mount.access == Access::ReadOnly));
-        let targets: Vec<_> = policy.mounts.iter().map(|mount| mount.target.clone()).collect();
+        let mut targets: Vec<_> = policy.mounts.iter().map(|mount| mount.target.clone()).collect();
+        targets.retain(|target| target != Path::new(LOCAL_TIME));
         assert_eq!(targets, [Path::new(NAME), &modules[0], &modules[1]]);
         assert!(policy.environment.is_empty());
     }

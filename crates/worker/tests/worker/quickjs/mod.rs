@@ -32,6 +32,7 @@ pub(crate) fn app(source: &str) -> QuickJsApp {
         source: Source::Inline(source.to_owned()),
         app_context: None,
         node_modules: Vec::new(),
+        time_zone: None,
     }
 }
 
