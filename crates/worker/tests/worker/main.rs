@@ -110,6 +110,7 @@ tests! {
             apps_find_what_they_know,
             commands_find_their_handlers,
             what_nobody_catches_ends_the_process,
+            an_app_may_end_its_process,
             an_app_that_cannot_be_loaded_is_told,
             tasks_run_in_nodes_order,
             timers_wait_for_the_message,

@@ -212,7 +212,8 @@ impl App {
     /// How long it may be waited for input; `None` for as long as it takes.
     pub(super) fn wait(&self) -> Result<Option<Duration>, Fatal> {
         let milliseconds: f64 = self.call("wait", ())?;
-        Ok((milliseconds >= 0.0).then(|| Duration::from_secs_f64(milliseconds / 1e3)))
+        // Below 0 stands for "no end", as does whatever a script has made of our numbers.
+        Ok(Duration::try_from_secs_f64(milliseconds / 1e3).ok())
     }
 
     /// Whether anything will happen without input.

@@ -41,7 +41,8 @@ pub(super) fn live(mut app: App, load: &Load, prepared: &Prepared, lines: i32, e
     let code = match confine(load, prepared, lines, errors) {
         Ok(()) => {
             let ended = run(&mut app, load, prepared);
-            finish(&app, ended)
+            // What asks for the end also throws, so that nothing more is run.
+            finish(&app, app.exit_code().map_or(ended, Ok))
         }
         Err(errno) => {
             say(&format!("belljar: a message's process could not be confined: error {}\n", errno.0));

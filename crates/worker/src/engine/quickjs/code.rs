@@ -1,5 +1,5 @@
 //! Codes that a message's process exits with, where they mean something to us. Those above 128 are what a shell would show for the
-//! signal that ends a process for the same reason.
+//! signal that ends a process for the same reason. An app that exits with one of them itself is taken at its word.
 
 /// Nobody caught an exception: Node's.
 pub(super) const UNCAUGHT: i32 = 1;

@@ -157,6 +157,25 @@ pub(crate) async fn what_nobody_catches_ends_the_process(bench: &Bench) {
     engine.close().await;
 }
 
+/// What an app with `process` says with it.
+pub(crate) async fn an_app_may_end_its_process(bench: &Bench) {
+    for (body, code) in [
+        ("process.exit(3);", 3),
+        ("process.exit();", 0),
+        ("try { process.exit(4); } catch (e) {} process.exit(5);", 4),
+        ("setTimeout(function () { process.exit(6); }, 1);", 6),
+        ("Promise.resolve().then(function () { process.exit(7); });", 7),
+        ("process.nextTick(function () { process.exit(8); });", 8),
+    ] {
+        let mut app = app(&format!("api.on_inbound_message = function () {{ this.log_info('before'); {body} }};"));
+        app.app_context = Some("{process: process, setTimeout: setTimeout}".to_owned());
+        let engine = try_start(bench, app).await.unwrap();
+        let heard = tell(&engine, "").await;
+        assert_eq!((heard.ending, heard.stderr.as_str()), (Ending::Exited(code), ""), "{body}");
+        engine.close().await;
+    }
+}
+
 pub(crate) async fn an_app_that_cannot_be_loaded_is_told(bench: &Bench) {
     for (source, context, texts) in [
         ("var x = ;", None, &["SyntaxError", "evalmachine.<anonymous>:1"][..]),
