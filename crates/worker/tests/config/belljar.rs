@@ -62,6 +62,7 @@ transport_name = "echo_sms"
 executable = "sh"
 args = ["-c", "exit 0"]
 sandbox_id_from_message = true
+env = { TOKEN = "t0ken" }
 "#;
 
 fn whole() -> World {
@@ -128,6 +129,8 @@ fn what_is_shown_has_everything_but_secrets() {
     let here = world.directory.path().display().to_string();
     let text = show::as_text(&loaded);
     let json = show::as_json(&loaded);
+    assert!(!text.contains("t0ken") && !json.to_string().contains("t0ken"), "the environment may hold secrets");
+    assert_eq!(json["apps"][0]["env"], serde_json::json!(["TOKEN"]));
     for shown in [text.as_str(), &json.to_string(), &format!("{loaded:?}")] {
         for secret in ["s3cret", "pa55"] {
             assert!(!shown.contains(secret), "{shown}");
