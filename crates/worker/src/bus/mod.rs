@@ -150,7 +150,7 @@ pub enum BusError {
 /// A bus.
 ///
 /// `consume` and `publish` hold across reconnections: a consumer goes on by itself, and a message is published again until it is
-/// confirmed, or the deadline of the bus has passed.
+/// confirmed, or there was no connection for as long as the bus waits for one.
 pub trait Bus: Send + Sync + fmt::Debug {
     /// Messages of one queue. At most `prefetch` are unsettled at any moment. Declares and binds what is needed. A receiver that is
     /// dropped ends the consumer: what was delivered and is not settled can be settled still, or comes again when it is dropped.
@@ -165,8 +165,8 @@ pub trait Bus: Send + Sync + fmt::Debug {
     }
     /// Stops consuming, so that what has come can be finished: receivers end after what they hold.
     fn pause(&self) -> Boxed<'_, ()>;
-    /// Stops consuming, waits until what was published is confirmed or too late, and lets the broker go. For the end of the worker,
-    /// after all is settled.
+    /// Stops consuming, waits a little for what was published to be confirmed, and lets the broker go. For the end of the worker, after
+    /// all is settled.
     fn close(&self) -> Boxed<'_, ()> {
         Box::pin(std::future::ready(()))
     }

@@ -244,6 +244,37 @@ pub(crate) async fn a_silent_broker_is_given_up(rabbit: &mut RabbitMq) {
     until(|| bus.state().is_ok()).await;
 }
 
+/// It stops reading from those who publish: acknowledgements must not wait behind that. What it was given it reads later: whoever gave
+/// it the same once more would have published it twice.
+pub(crate) async fn a_broker_short_of_memory_hears_acknowledgements_and_is_waited_for(rabbit: &mut RabbitMq) {
+    let port = rabbit.port();
+    let (bus, outside, transport) = (AmqpBus::begin(&broker(port)), Outside::connect(port).await, unique("memory"));
+    let queue = name(&transport, Queue::Inbound);
+    let mut deliveries = bus.consume(subscription(&transport, Queue::Inbound, 1)).await.expect("a receiver");
+    outside.consumed(&queue).await;
+    let replies = outside.outbound(&transport).await;
+    for number in 0..5 {
+        outside.publish(&queue, format!("{number}").as_bytes()).await;
+    }
+    let limit = |part: &str| tokio::task::block_in_place(|| rabbit.ctl(&["set_vm_memory_high_watermark", part]));
+    limit("0");
+    let mut confirmation = bus.publish(outbound(&transport), b"waits".to_vec());
+    until(|| bus.state().is_err_and(|why| why.contains("short of memory"))).await;
+    for number in 0..5 {
+        let delivery = deliveries.recv().await.expect("a delivery");
+        assert_eq!((&*delivery.body, delivery.redelivered), (format!("{number}").as_bytes(), false));
+        delivery.settle.acknowledge().await.expect("acknowledged");
+    }
+    // Longer than a publication waits for a connection.
+    let early = timeout(Duration::from_secs(65), &mut confirmation).await;
+    assert!(early.is_err(), "{early:?}");
+    limit("0.6");
+    confirmation.await.expect("confirmed");
+    until(|| bus.state().is_ok()).await;
+    assert_eq!(outside.get(&replies).await.delivery.data, b"waits");
+    assert_eq!(outside.counts(&replies).await, Some((0, 0)));
+}
+
 pub(crate) async fn a_bus_may_begin_before_its_broker(rabbit: &mut RabbitMq) {
     rabbit.kill();
     let (bus, transport) = (AmqpBus::begin(&broker(rabbit.port())), unique("early"));

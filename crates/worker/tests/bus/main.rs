@@ -38,8 +38,10 @@ enum Test {
     Bus(fn(Rig) -> Running<'static>),
     /// The port of a broker that others use, too.
     Broker(fn(u16) -> Running<'static>),
-    /// A broker for itself.
+    /// A broker for itself, for a while.
     Disruption(for<'a> fn(&'a mut RabbitMq) -> Running<'a>),
+    /// A broker for itself, for long enough that others should not wait for it.
+    Patience(for<'a> fn(&'a mut RabbitMq) -> Running<'a>),
 }
 
 /// Names test functions with what they want.
@@ -79,9 +81,11 @@ tests! {
         an_exchange_that_was_removed_is_declared_again,
         publications_wait_for_the_broker,
         a_delivery_of_a_lost_connection_comes_again,
-        a_silent_broker_is_given_up,
         a_bus_may_begin_before_its_broker,
         servers_can_be_killed_and_started_again;
+    Patience of disruption:
+        a_silent_broker_is_given_up,
+        a_broker_short_of_memory_hears_acknowledgements_and_is_waited_for;
 }
 
 /// The brokers, once they are started.
@@ -145,6 +149,13 @@ fn main() -> ExitCode {
                 let run = move |bench: &Bench| {
                     let port = bench.port()?;
                     finish(test(port));
+                    Ok(())
+                };
+                trials.push(trial(name.to_owned(), Box::new(run)));
+            }
+            Test::Patience(test) => {
+                let run = move |_: &Bench| {
+                    finish(test(&mut RabbitMq::start()?));
                     Ok(())
                 };
                 trials.push(trial(name.to_owned(), Box::new(run)));

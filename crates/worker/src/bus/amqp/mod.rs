@@ -48,7 +48,7 @@ const HEALTH_KEY: &str = "heartbeat.inbound";
 /// The pause after the broker refused something that somebody has to set right.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// For consumers to end, when they are told to.
+/// For consumers to end when they are told to, and for what is unconfirmed in the end.
 const ENDING: Duration = Duration::from_secs(10);
 
 /// A bus that is a RabbitMQ.
@@ -171,9 +171,13 @@ impl Bus for AmqpBus {
     fn close(&self) -> Boxed<'_, ()> {
         Box::pin(async {
             self.pause().await;
-            for publisher in [&self.messages, &self.metrics, &self.health, &self.dead_letters] {
-                publisher.finished().await;
-            }
+            let finished = async {
+                for publisher in [&self.messages, &self.metrics, &self.health, &self.dead_letters] {
+                    publisher.finished().await;
+                }
+            };
+            // All that matters was awaited by who published it.
+            let _ = timeout(ENDING, finished).await;
             self.closed.cancel();
         })
     }

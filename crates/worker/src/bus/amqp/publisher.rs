@@ -20,7 +20,8 @@ use super::{SLOW, declare_exchange};
 use crate::bus::backoff::Backoff;
 use crate::bus::{Boxed, BusError};
 
-/// How long a publication may wait to be confirmed.
+/// How long a publication may wait for a connection. Once it is on its way it waits for as long as that connection lasts: a broker that
+/// is short of memory reads it when it has some again, and would read a second one as well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of publications that are not confirmed, in KiB; each counts one more than it has. 32 MiB.
@@ -206,13 +207,8 @@ impl Publishing {
         let error = match (self.links.now(), &self.trouble) {
             (Err(why), _) => disconnected(why),
             (Ok(_), Some(trouble)) => trouble.clone(),
-            (Ok(_), None) => disconnected(format!("the broker confirmed nothing within {PATIENCE:?}")),
+            (Ok(_), None) => disconnected(format!("the broker took nothing within {PATIENCE:?}")),
         };
-        while let Some(entry) = self.unconfirmed.first_entry()
-            && late(entry.get())
-        {
-            entry.remove().answer(Err(error.clone()));
-        }
         while self.waiting.front().is_some_and(late) {
             if let Some(entry) = self.waiting.pop_front() {
                 entry.answer(Err(error.clone()));
@@ -261,7 +257,7 @@ impl Publishing {
             if !is_open && self.waiting.is_empty() && self.unconfirmed.is_empty() {
                 return Ok(Finished);
             }
-            let first = self.unconfirmed.first_key_value().map(|(_, entry)| entry.until);
+            let first = self.waiting.front().map(|entry| entry.until);
             tokio::select! {
                 Some((number, confirmation)) = confirmations.next() => match confirmation {
                     Ok(confirmation) => if let Some(name) = self.confirmed(number, &confirmation) {
@@ -281,7 +277,6 @@ impl Publishing {
 
     /// Settles a publication. The name of a queue that is not there any more, if that was the answer: it is published again.
     fn confirmed(&mut self, number: u64, confirmation: &Confirmation) -> Option<String> {
-        // It may have been given up.
         let entry = self.unconfirmed.remove(&number)?;
         match confirmation {
             Confirmation::Ack(None) => entry.answer(Ok(())),
@@ -328,7 +323,7 @@ async fn begin(
     };
     let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
     let written = channel.basic_publish(exchange.into(), short(key)?, options, &outgoing.body, properties);
-    session.ask("publishing", written).await
+    session.wait("publishing", written).await
 }
 
 /// Declares a queue of dead letters, unless it is there: its owner may have given it a limit.

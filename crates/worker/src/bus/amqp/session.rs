@@ -70,16 +70,24 @@ impl Session {
         what: &str,
         asked: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, BusError> {
-        let answer = tokio::select! {
-            answer = timeout(ANSWER, asked) => answer,
-            () = self.lost() => return Err(disconnected("the connection was lost")),
-        };
-        match answer {
-            Ok(answer) => answer.map_err(|error| explain(what, &error)),
+        match timeout(ANSWER, self.wait(what, asked)).await {
+            Ok(answer) => answer,
             Err(_) => {
                 self.lost.cancel();
                 Err(disconnected(format!("{what}: no answer within {ANSWER:?}")))
             }
+        }
+    }
+
+    /// Waits for something for as long as there is a connection: its heartbeats tell whether there is.
+    pub(super) async fn wait<T>(
+        &self,
+        what: &str,
+        awaited: impl Future<Output = lapin::Result<T>>,
+    ) -> Result<T, BusError> {
+        tokio::select! {
+            result = awaited => result.map_err(|error| explain(what, &error)),
+            () = self.lost() => Err(disconnected("the connection was lost")),
         }
     }
 
