@@ -41,8 +41,7 @@ pub(super) fn live(mut app: App, load: &Load, prepared: &Prepared, lines: i32, e
     let code = match confine(load, prepared, lines, errors) {
         Ok(()) => {
             let ended = run(&mut app, load, prepared);
-            // What asks for the end also throws, so that nothing more is run.
-            finish(&app, app.exit_code().map_or(ended, Ok))
+            finish(&app, ended)
         }
         Err(errno) => {
             say(&format!("belljar: a message's process could not be confined: error {}\n", errno.0));
