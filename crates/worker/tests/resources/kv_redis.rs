@@ -348,7 +348,8 @@ async fn a_redis_that_says_nothing_is_a_reason() {
 #[tokio::test]
 async fn a_redis_wants_its_password() {
     let Some(redis) = or_skip(Redis::start()) else { return };
-    Other::new(&redis, 0).say::<()>("CONFIG SET requirepass secret");
+    let mut other = Other::new(&redis, 0);
+    other.say::<()>("CONFIG SET requirepass secret");
     let run = Run::new(Profile::Belljar, "sandbox1");
     for (given, answer) in
         [(Some("secret"), Answer::with("value", Value::Null)), (Some("wrong"), failure(GONE)), (None, failure(GONE))]
@@ -361,6 +362,11 @@ async fn a_redis_wants_its_password() {
         if given == Some("wrong") {
             becomes("it is known what is wrong", async || store.state().is_err()).await;
             assert!(!format!("{:?} {store:?}", store.state()).contains("wrong"), "{store:?}");
+            // Once Redis has that password, it is used.
+            let kv = limited(&store, 1, 1);
+            other.say::<()>("CONFIG SET requirepass wrong");
+            works(&run, &kv).await;
+            other.say::<()>("CONFIG SET requirepass secret");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError,
+    Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError,
     RedisResult, ScriptInvocation,
 };
 use tokio::time::{sleep, timeout};
@@ -30,16 +30,19 @@ pub(super) enum Again {
 }
 
 /// The connection. It is made anew whenever it broke.
-pub(super) struct Link {
-    connection: ConnectionManager,
+pub(super) struct Link(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    connection: Mutex<ConnectionManager>,
     /// What is wrong with it, as far as it is known.
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Mutex<Option<String>>,
     address: String,
 }
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Link").field("address", &self.address).finish_non_exhaustive()
+        formatter.debug_struct("Link").field("address", &self.0.address).finish_non_exhaustive()
     }
 }
 
@@ -70,16 +73,12 @@ impl Link {
         }
         let info = ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info()?;
         let info = info.set_redis_settings(settings);
-        // How often a call is made again is said here, not there.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let connection = ConnectionManager::new_lazy_with_config(redis::Client::open(info)?, config)?;
-        let trouble = Arc::new(Mutex::new(None));
+        let client = Client::open(info)?;
+        let connection = Mutex::new(connect(&client)?);
         let address = format!("{host}:{port}");
-        tokio::spawn(watch(connection.clone(), Arc::downgrade(&trouble), address.clone()));
-        Ok(Self { connection, trouble, address })
+        let shared = Arc::new(Shared { client, connection, trouble: Mutex::default(), address });
+        tokio::spawn(watch(Arc::downgrade(&shared)));
+        Ok(Self(shared))
     }
 
     /// Calls a script.
@@ -97,7 +96,7 @@ impl Link {
     }
 
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>, again: Again) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.0.connection();
         let asked = async {
             match question.ask(&mut connection).await {
                 // The first call after a loss hears of it, and has begun to connect anew: the second waits for that.
@@ -107,16 +106,32 @@ impl Link {
         };
         match timeout(OPERATION_TIMEOUT, asked).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(StoreError::Unavailable(format!("the Redis at {}: {error}", self.address))),
-            Err(_) => Err(StoreError::Unavailable(format!("the Redis at {} does not answer", self.address))),
+            Ok(Err(error)) => Err(StoreError::Unavailable(format!("the Redis at {}: {error}", self.0.address))),
+            Err(_) => Err(StoreError::Unavailable(format!("the Redis at {} does not answer", self.0.address))),
         }
     }
 
     /// Whether it answers.
     pub(super) fn state(&self) -> Result<(), String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        trouble.map_or(Ok(()), |trouble| Err(format!("the Redis at {}: {trouble}", self.address)))
+        let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.map_or(Ok(()), |trouble| Err(format!("the Redis at {}: {trouble}", self.0.address)))
     }
+}
+
+impl Shared {
+    fn connection(&self) -> ConnectionManager {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Begins to connect. It goes on whenever the connection breaks.
+fn connect(client: &Client) -> RedisResult<ConnectionManager> {
+    // How often a call is made again is said here, not there.
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(0)
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT));
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 fn may_be_repeated(error: &RedisError, again: Again) -> bool {
@@ -127,18 +142,25 @@ fn may_be_repeated(error: &RedisError, again: Again) -> bool {
 }
 
 /// Asks whether Redis is there, as long as somebody wants to know.
-async fn watch(connection: ConnectionManager, trouble: Weak<Mutex<Option<String>>>, address: String) {
-    while trouble.strong_count() > 0 {
-        let pinged: RedisResult<String> = redis::cmd("PING").query_async(&mut connection.clone()).await;
+async fn watch(shared: Weak<Shared>) {
+    while let Some(mut connection) = shared.upgrade().map(|shared| shared.connection()) {
+        let pinged: RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;
+        let Some(shared) = shared.upgrade() else { return };
+        if pinged.as_ref().is_err_and(|error| !error.is_io_error())
+            && let Ok(anew) = connect(&shared.client)
+        {
+            // A Redis that was there and did not want us, for the password or while it was loading: the client takes that for final.
+            *shared.connection.lock().unwrap_or_else(PoisonError::into_inner) = anew;
+        }
         let new = pinged.err().map(|error| error.to_string());
-        let Some(trouble) = trouble.upgrade() else { return };
-        let old = std::mem::replace(&mut *trouble.lock().unwrap_or_else(PoisonError::into_inner), new.clone());
-        drop(trouble);
+        let old = std::mem::replace(&mut *shared.trouble.lock().unwrap_or_else(PoisonError::into_inner), new.clone());
+        let address = &shared.address;
         match (old, new) {
             (None, Some(why)) => warn!(address, "Redis does not answer, and apps are told so: {why}"),
             (Some(_), None) => info!(address, "Redis answers again."),
             _ => {}
         }
+        drop(shared);
         sleep(PING_EVERY).await;
     }
 }
