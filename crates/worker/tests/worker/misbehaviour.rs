@@ -23,7 +23,7 @@ fn unless_good(code: &str) -> belljar_worker::config::App {
 pub(crate) async fn whoever_is_not_done_in_time_is_killed(bench: &Bench) {
     for code in ["while True: pass", "time.sleep(1000)", "while True: ask('log.info', msg='x')"] {
         let cell =
-            bench.cell(in_time(unless_good(&format!("sys.stderr.write('so far\\n')\n{code}")), Duration::from_secs(2)));
+            bench.cell(in_time(unless_good(&format!("sys.stderr.write('so far\\n')\n{code}")), Duration::from_secs(4)));
         let report = cell.say("hi").await;
         // The last of them writes without end, too.
         assert!(matches!(report.outcome, Outcome::TimedOut | Outcome::TooMuchOutput), "{code}: {report:?}");
@@ -33,14 +33,14 @@ pub(crate) async fn whoever_is_not_done_in_time_is_killed(bench: &Bench) {
         cell.close().await;
     }
     // A time that is over in the middle of a request waits for the request, not for the app.
-    let cell = bench.cell(in_time(unless_good("tell('foo.wait')\ntime.sleep(1000)"), Duration::from_secs(2)));
+    let cell = bench.cell(in_time(unless_good("tell('foo.wait')\ntime.sleep(1000)"), Duration::from_secs(4)));
     let answered = AtomicBool::new(false);
     let run = async {
         let report = cell.say("hi").await;
         (report, answered.load(Ordering::SeqCst))
     };
     let ((report, after), ()) = tokio::join!(run, async {
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        tokio::time::sleep(Duration::from_secs(7)).await;
         answered.store(true, Ordering::SeqCst);
         cell.recorder.go_on.add_permits(1);
     });
