@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Done, call_in, has_sandboxes};
+use crate::support::{Done, call_in, has_program, has_sandboxes};
 
 /// Talks to an app, or to the example.
 fn talk(place: &Path, arguments: &[&str], input: &str) -> Done {
@@ -144,6 +144,31 @@ fn an_app_that_does_not_load_is_told_at_the_start() {
     let done = talk(place.path(), &[&named[..], &["--engine", "quickjs"]].concat(), "hi\n");
     assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
     assert!(done.stderr.contains("app `example`") && done.stderr.contains("SyntaxError"), "{done:?}");
+}
+
+#[test]
+fn what_quickjs_lacks_runs_on_node_and_says_so() {
+    if !has_sandboxes() || !has_program("node") {
+        return;
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let app = "api.on_inbound_message = function (command) {
+        api.request('outbound.reply_to', {content: typeof fs.readFileSync, in_reply_to: command.msg.message_id},
+            function () { api.done(); });
+    };";
+    fs::write(place.path().join("app.js"), app).expect("written");
+    let node = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .map(|directory| directory.join("node"))
+        .find(|path| path.is_file())
+        .expect("it is there");
+    let text = format!(
+        "[apps.files]\njavascript_file = 'app.js'\nnode = '{}'\napp_context = \"{{fs: require('fs')}}\"\n",
+        node.display()
+    );
+    fs::write(place.path().join("app.toml"), text).expect("written");
+    let done = talk(place.path(), &["--config", "app.toml"], "hi\n");
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), "function\n"), "{done:?}");
+    assert!(done.stderr.contains("(Node)") && done.stderr.contains("does not load on QuickJS"), "{done:?}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustix::process::Signal;
+
 use crate::apps::{ECHO, STORE};
 use crate::common::rabbitmq::RabbitMq;
 use crate::common::redis::Redis;
@@ -10,6 +12,7 @@ use crate::{Bench, Test, Tested};
 
 pub(crate) const TESTS: &[Test] = &[
     ("broker::a_broker_that_is_killed_under_load_loses_no_message", broker_killed),
+    ("broker::a_worker_waits_for_its_broker_and_ends_without_it", broker_late),
     ("broker::without_redis_apps_are_told_so", redis_killed),
 ];
 
@@ -48,6 +51,25 @@ fn broker_killed(_: &Bench) -> Tested {
     // And it goes on.
     transport.say("+99", "the end");
     while transport.heard() != "the end" {}
+    Ok(())
+}
+
+fn broker_late(_: &Bench) -> Tested {
+    let mut broker = RabbitMq::start()?;
+    broker.kill();
+    let mut worker = Worker::start(&broker, &configured("late", ECHO, ""));
+    let unready = worker.get("/readyz");
+    assert!(unready.starts_with("HTTP/1.1 503") && unready.contains("broker"), "{unready}");
+    assert!(worker.get("/healthz").starts_with("HTTP/1.1 200"));
+    broker.start_again()?;
+    wait_for("it to be found", || worker.get("/readyz").starts_with("HTTP/1.1 200"));
+    let mut transport = Transport::connect(&broker, "late");
+    transport.say("+1", "hello");
+    assert_eq!(transport.heard(), "hello");
+    broker.kill();
+    wait_for("it to be missed", || worker.get("/readyz").starts_with("HTTP/1.1 503"));
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.ends(), Some(0), "{}", worker.log());
     Ok(())
 }
 

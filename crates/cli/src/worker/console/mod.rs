@@ -13,7 +13,7 @@ use std::time::Duration;
 use belljar_worker::bus::local::LocalBus;
 use belljar_worker::bus::{Destination, Queue, SharedBus};
 use belljar_worker::resource::Journal;
-use belljar_worker::service::{Metrics, Plan, Service};
+use belljar_worker::service::{Chosen, Metrics, Plan, Service};
 use serde_json::{Value, json};
 
 use self::input::{HELP, Input};
@@ -64,7 +64,11 @@ pub(super) async fn talk(prepared: Prepared, json: bool) -> Result<ExitCode, Fai
     };
     let talk = &conversation.talk;
     let user = &conversation.people.current;
-    talk.note(format_args!("You talk to {name}, which runs on {engine}, as {user}."));
+    talk.note(format_args!("You talk to {name} ({engine}) as {user}."));
+    if let Chosen::Node { because: Some(why) } = &engine {
+        let why = why.lines().next().unwrap_or_default();
+        talk.note(format_args!("It does not load on QuickJS: {}", terminal::harmless(why)));
+    }
     talk.note("Type a message and press Enter to begin; /help shows what else you can do.");
     let mut lines = Lines::of_standard_input();
     let ended = tokio::select! {
