@@ -10,7 +10,7 @@ use crate::{Bench, Test, Tested};
 pub(crate) const TESTS: &[Test] = &[("keys::counts_are_put_right", counts)];
 
 /// Says lines to a Redis, and gives what it answers.
-fn say(redis: &Redis, lines: &[&str]) -> String {
+pub(crate) fn say(redis: &Redis, lines: &[&str]) -> String {
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, redis.port())).expect("connect");
     socket.write_all(lines.iter().map(|line| format!("{line}\r\n")).collect::<String>().as_bytes()).expect("write");
     socket.shutdown(Shutdown::Write).expect("shut down");

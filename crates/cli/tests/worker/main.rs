@@ -8,6 +8,7 @@ mod common;
 
 mod apps;
 mod broker;
+mod dropin;
 mod faults;
 mod keys;
 mod order;
@@ -57,7 +58,8 @@ fn sandboxes() -> Result<(), Unavailable> {
 fn main() -> ExitCode {
     let bench = Arc::new(Bench { broker: Mutex::new(None) });
     let mut trials = Vec::new();
-    for (name, test) in [order::TESTS, faults::TESTS, broker::TESTS, reload::TESTS, keys::TESTS].concat() {
+    for (name, test) in [order::TESTS, faults::TESTS, broker::TESTS, reload::TESTS, keys::TESTS, dropin::TESTS].concat()
+    {
         let bench = Arc::clone(&bench);
         trials.push(Trial::ignorable_test(name, move || match sandboxes().and_then(|()| test(&bench)) {
             Ok(()) => Ok(Completion::Completed),

@@ -43,22 +43,24 @@ impl Worker {
     pub(crate) fn start(broker: &RabbitMq, apps: &str) -> Self {
         let place = tempfile::tempdir().expect("a directory");
         fs::write(place.path().join("worker.toml"), apps).expect("written");
+        let port = broker.port().to_string();
+        Self::begin(place, |command| {
+            command.args(["--config", "worker.toml", "--hostname", "127.0.0.1", "--port", &port]);
+            command.args(["--username", USER, "--password", USER, "--vhost", VHOST]);
+            command.args(["--operations", "127.0.0.1:0", "--data-dir", "data", "--log-format", "json"]);
+        })
+    }
+
+    /// Starts one in a directory, and waits until it serves. It has to be told to log JSON and where to listen.
+    pub(crate) fn begin(place: TempDir, told: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_belljar"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BELLJAR_")) {
             command.env_remove(name);
         }
-        let port = broker.port().to_string();
         let log = File::create(place.path().join("log")).expect("a file");
-        let child = command
-            .args(["worker", "--config", "worker.toml", "--hostname", "127.0.0.1", "--port", &port])
-            .args(["--username", USER, "--password", USER, "--vhost", VHOST])
-            .args(["--operations", "127.0.0.1:0", "--data-dir", "data", "--log-format", "json"])
-            .current_dir(place.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
+        command.arg("worker").current_dir(place.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        told(&mut command);
+        let child = command.spawn().expect("the binary starts");
         let mut worker = Self { child, place, address: String::new() };
         wait_for("the worker serves", || {
             assert!(worker.child.try_wait().expect("it is ours").is_none(), "it ended: {}", worker.log());
