@@ -1,4 +1,4 @@
-//! Files of vxsandbox, as they are.
+//! Files of vxsandbox, as they are. Numbers are those of the list of its own tests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,6 +37,7 @@ fn a_production_service_goes_on() {
         .file("config/eng.json", "{}")
         .class("vxsandbox.worker.StandaloneJsFileSandbox");
     let app = world.app();
+    // 27 and 49: the tenant is the configuration's, and classes become resources with their options.
     assert_eq!((app.name.as_str(), app.transport_name.as_str()), ("jsbox_application", "jsbox_public_ussd"));
     assert_eq!(app.worker_name.as_deref(), Some("jsbox_application"));
     assert_eq!((app.prefetch, app.sandbox_id.as_deref()), (1, Some("sandbox1")));
@@ -173,7 +174,7 @@ fn keys_of_resources_have_their_defaults_and_aliases() {
         );
         yaml(&text).app().resources["db"].clone()
     };
-    // Reference, section 6, lines 70 and 71; and the rounding.
+    // 70 and 71; and the rounding.
     let cases = [
         ("", 100, 80),
         (", keys_per_user: 10", 10, 8),
@@ -262,6 +263,7 @@ fn node_is_where_it_was_said_and_runs_scripts_of_the_operator() {
         Program::JavaScript { engine, .. } => engine,
         Program::Executable { .. } => panic!("JavaScript"),
     };
+    // 39: the first of the known places.
     let node = belljar_worker::config::node::find();
     assert_eq!(engine(""), JavaScriptEngine::Auto { node: node.clone() });
     assert_eq!(engine("args: []"), JavaScriptEngine::Auto { node: node.clone() });
