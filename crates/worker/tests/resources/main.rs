@@ -13,6 +13,7 @@ mod kv_redis;
 mod log;
 mod metrics;
 mod outbound;
+mod set;
 
 use std::sync::Arc;
 
