@@ -19,6 +19,8 @@ use super::world;
 const FILE_NAME: &str = "evalmachine.<anonymous>";
 /// JavaScript's stack in bytes: about 10,000 calls of a small function, as many as Node's.
 const STACK: usize = 2 << 20;
+/// Bytes that a task may want to be written: many times what an app may write for one message by default (`recv_limit`).
+const MAX_UNWRITTEN: usize = 16 << 20;
 /// What QuickJS says when its memory limit is reached.
 const NO_MEMORY: &str = "InternalError: out of memory";
 /// What is left of that when there was no memory for saying it.
@@ -313,16 +315,35 @@ impl Surroundings {
     fn add_natives<'js>(self: &Rc<Self>, natives: &Object<'js>) -> rquickjs::Result<()> {
         let ctx = natives.ctx();
         let to = Rc::clone(self);
-        let write = move |line: String| to.lines.borrow_mut().extend_from_slice(line.as_bytes());
+        let write = move |ctx: Ctx<'js>, line: String| {
+            let mut lines = to.lines.borrow_mut();
+            has_room(&ctx, lines.len(), line.len())?;
+            lines.extend_from_slice(line.as_bytes());
+            Ok::<(), Error>(())
+        };
         natives.set("write", Function::new(ctx.clone(), write)?)?;
         let to = Rc::clone(self);
-        let stderr = move |text: String| to.text.borrow_mut().push_str(&text);
+        let stderr = move |ctx: Ctx<'js>, more: String| {
+            let mut text = to.text.borrow_mut();
+            has_room(&ctx, text.len(), more.len())?;
+            text.push_str(&more);
+            Ok::<(), Error>(())
+        };
         natives.set("stderr", Function::new(ctx.clone(), stderr)?)?;
         let to = Rc::clone(self);
         // The first counts.
         let exit = move |code: i32| to.ended.set(Some(to.ended.get().unwrap_or(code)));
         natives.set("exit", Function::new(ctx.clone(), exit)?)
     }
+}
+
+/// Throws when a task wants more to be written than may wait for its end.
+fn has_room(ctx: &Ctx<'_>, there: usize, more: usize) -> rquickjs::Result<()> {
+    if there.saturating_add(more) > MAX_UNWRITTEN {
+        let text = format!("more than {MAX_UNWRITTEN} bytes to be written at once");
+        return Err(rquickjs::Exception::throw_range(ctx, &text));
+    }
+    Ok(())
 }
 
 /// What an error means for the app.

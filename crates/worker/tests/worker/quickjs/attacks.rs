@@ -45,6 +45,11 @@ pub(crate) async fn what_uses_up_its_limits_is_ended(bench: &Bench) {
         ("var a = []; for (var i = 0; i < 1e6; i++) a = [a]; JSON.stringify(a);", &[Exited(1), Memory], ""),
         ("new RegExp('('.repeat(1e5) + ')'.repeat(1e5));", &[Exited(1)], ""),
         ("var p = new Proxy({}, {get: function (t, k, r) { return r[k]; }}); p.x;", &[Exited(1)], "stack"),
+        (
+            "var line = {cmd: 'a.b', cmd_id: 1, reply: false, text: 'x'.repeat(1e5)}; for (;;) this.emitter.emit('request', line);",
+            &[Exited(1)],
+            "at once",
+        ),
         ("throw {get stack() { for (;;) {} }};", &[CpuTime, Exited(1)], ""),
         ("throw {toString: function () { for (;;) {} }};", &[CpuTime, Exited(1)], ""),
     ] {
