@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use belljar_server::operations::{self, Watched};
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::start::{Prepared, Workshop};
@@ -24,6 +26,9 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::serve::notify::{self, Supervisor};
 use crate::serve::signals::StopSignals;
+
+/// How long the end may take once everything is settled: a broker that is gone confirms nothing, heartbeats for one.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running worker.
 struct Operation {
@@ -108,7 +113,9 @@ pub(super) async fn operate(
     let graceful = async {
         operation.service.stop(patience).await;
         operation.beating.shutdown().await;
-        operation.bus.close().await;
+        if timeout(CLOSE_PATIENCE, operation.bus.close()).await.is_err() {
+            warn!("The broker did not confirm in time what was published last.");
+        }
     };
     let code = tokio::select! {
         () = graceful => {

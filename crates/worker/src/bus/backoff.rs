@@ -5,19 +5,19 @@ use std::time::Duration;
 /// Pauses that double up to a limit. Each is cut by up to a half, at random, so that all who lost the same broker do not come back at
 /// the same moment.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     next: Duration,
     longest: Duration,
 }
 
 impl Backoff {
-    pub(super) const fn new(first: Duration, longest: Duration) -> Self {
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, next: first, longest }
     }
 
     /// The next pause.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(self.longest);
         // A v4 UUID is mostly random; its last bits all are.
@@ -26,7 +26,7 @@ impl Backoff {
     }
 
     /// Begins again: what was tried has succeeded.
-    pub(super) const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.next = self.first;
     }
 }

@@ -1,7 +1,7 @@
 //! Where messages come from and go to: RabbitMQ, or this process itself.
 
 pub mod amqp;
-mod backoff;
+pub(crate) mod backoff;
 pub mod local;
 
 use std::fmt;

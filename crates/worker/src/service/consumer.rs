@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::backoff::Backoff;
 use super::lane::{Lane, Lanes};
 use super::metrics::{AppMetrics, Counted, Metrics, Outcome};
 use super::recent::{Admitted, Identity, Open, Recent};
@@ -192,7 +191,7 @@ impl Shared {
 
     /// Takes what a queue delivers, for as long as the app is served.
     async fn consume(self: Arc<Self>, queue: Queue) {
-        let mut backoff = Backoff::default();
+        let mut backoff = super::backoff();
         while !self.draining.is_cancelled() {
             let current = self.current();
             let app = &current.deployment.app;
@@ -207,7 +206,7 @@ impl Shared {
             };
             drop(current);
             if let Ok(deliveries) = deliveries {
-                backoff = Backoff::default();
+                backoff.reset();
                 self.take_all(queue, deliveries).await;
             }
             tokio::select! {

@@ -15,7 +15,6 @@
 
 mod app;
 mod assembly;
-mod backoff;
 mod consumer;
 mod lane;
 mod metrics;
@@ -38,6 +37,7 @@ use tracing::{info, warn};
 pub use assembly::{Assembly, AssemblyError, Chosen};
 pub use metrics::{CONTENT_TYPE, Metrics};
 
+use crate::bus::backoff::Backoff;
 use crate::bus::{Boxed, Queue, SharedBus};
 use crate::config::App;
 use crate::message::Message;
@@ -195,6 +195,13 @@ impl Service {
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Arc<Consumer>>> {
         self.consumers.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Pauses before something is tried again: the first and the longest.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+fn backoff() -> Backoff {
+    Backoff::new(AGAIN.0, AGAIN.1)
 }
 
 /// Both queues of an app.

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::backoff::Backoff;
 use crate::bus::{Boxed, Bus, BusError, Delivery, Destination, SharedBus, Subscription};
 
 /// The bus as the attempts of one message see it.
@@ -110,7 +109,7 @@ impl Bus for Publisher {
         // Now, and not when it is polled: publications are in the order of the calls.
         let first = outbox.bus.publish(destination.clone(), body.clone());
         Box::pin(async move {
-            let mut backoff = Backoff::default();
+            let mut backoff = super::backoff();
             let mut result = first.await;
             while let Err(error) = result {
                 let pause: Duration = backoff.next();

@@ -7,7 +7,6 @@ use tokio::time::sleep;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::Verdict;
-use super::backoff::Backoff;
 use super::consumer::{Job, Shared, id_field};
 use super::metrics::Outcome;
 use super::outbox::{Outbox, Publisher};
@@ -98,7 +97,7 @@ impl Shared {
 
     async fn attempts(&self, job: &Job) -> End {
         let message = &job.message;
-        let mut backoff = Backoff::default();
+        let mut backoff = super::backoff();
         let mut failures = u32::from(job.redelivered);
         let mut interruptions = 0;
         let metrics = self.metrics.clone();
