@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use belljar_sandbox::{
     Command, End, Launcher, Limit, Outcome, Output, Policy, Pool, PoolSettings, Reuse, Sandbox, SandboxError, Stdin,
-    Usage,
+    TakeError, Usage,
 };
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -102,13 +103,22 @@ impl Sandboxed {
         if let Ok(sandbox) = self.pool.take(KEPT_WAIT).await {
             return Ok(Lent { sandbox, _place: None });
         }
-        if let Ok(place) = Arc::clone(&self.more).try_acquire_owned() {
-            match Sandbox::by(&self.launcher, self.pool.policy()).await {
+        // Whichever is free first: those who have the others may keep them for long.
+        let until = Instant::now() + SANDBOX_WAIT;
+        let place = Arc::clone(&self.more).acquire_owned();
+        tokio::select! {
+            biased;
+            Ok(place) = place => match Sandbox::by(&self.launcher, self.pool.policy()).await {
                 Ok(sandbox) => return Ok(Lent { sandbox, _place: Some(place) }),
                 Err(error) => tracing::warn!(%error, "no further sandbox could be made"),
-            }
+            },
+            taken = self.pool.take(SANDBOX_WAIT) => return self.lent(taken),
         }
-        let sandbox = self.pool.take(SANDBOX_WAIT).await.map_err(|error| {
+        self.lent(self.pool.take(until.saturating_duration_since(Instant::now())).await)
+    }
+
+    fn lent(&self, taken: Result<Sandbox, TakeError>) -> Result<Lent, EngineError> {
+        let sandbox = taken.map_err(|error| {
             let problem = self.pool.problem().unwrap_or_else(|| error.to_string());
             EngineError::System { doing: "waiting for a sandbox".to_owned(), source: io::Error::other(problem) }
         })?;

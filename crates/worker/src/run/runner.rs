@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::drive::{Course, Drive, EXIT_GRACE};
@@ -12,7 +13,7 @@ use super::kept::{Keep, Kept, Owner};
 use super::report::{Outcome, RunReport, STDERR_TAIL_BYTES, end_of};
 use super::{RunContext, Script};
 use crate::config::{App, Program, ResourceConfig};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, MAX_PROCESSES};
 use crate::message::{Kind, Message};
 use crate::protocol::{Command, Fields};
 use crate::resource::{Level, Resources};
@@ -47,12 +48,15 @@ impl Setting {
     }
 }
 
-/// Gives the messages of one app to its processes, and talks to them until each is through. Runs do not wait for one another.
+/// Gives the messages of one app to its processes, and talks to them until each is through. Runs wait for one another only
+/// for processes that serve again, of which there are [`MAX_PROCESSES`].
 pub struct Runner {
     setting: Setting,
     engine: Arc<dyn Engine>,
     script: Option<Arc<Script>>,
     kept: Keep,
+    /// Turns of runs whose processes serve again: who would have to wait for a process anyway waits for one that is kept.
+    turns: Option<Semaphore>,
 }
 
 impl fmt::Debug for Runner {
@@ -76,7 +80,10 @@ impl Runner {
                 Some(Arc::new(Script::new(source, app_context.as_deref())))
             }
         };
-        Self { setting: Setting { app, resources, js }, engine, script, kept: Keep::default() }
+        let serving = app.prefetch.saturating_mul(2).clamp(1, MAX_PROCESSES);
+        let again = app.messages_per_process > 1 && engine.serves_again();
+        let turns = again.then(|| Semaphore::new(usize::from(serving)));
+        Self { setting: Setting { app, resources, js }, engine, script, kept: Keep::default(), turns }
     }
 
     /// Gives a message to a process, and says what became of it, once everything that the app had asked for is answered, and what it
@@ -84,6 +91,11 @@ impl Runner {
     /// waiting for a process. Dropped, it ends the process.
     pub async fn run(&self, context: RunContext, message: &Message) -> RunReport {
         let owner = Owner { sandbox_id: context.sandbox_id.clone(), kind: message.kind() };
+        let _turn = match &self.turns {
+            // Never closed. Those who have a turn end in bounded time.
+            Some(turns) => turns.acquire().await.ok(),
+            None => None,
+        };
         let mut report = match self.process(&owner).await {
             Ok((kept, first)) => self.converse(&context, message, owner, kept, first).await,
             Err(error) => {

@@ -91,6 +91,7 @@ tests! {
     reuse {
         Node:
             processes_serve_as_often_as_configured,
+            many_messages_share_few_processes,
             messages_and_events_have_processes_of_their_own,
             the_dead_serve_nobody,
             each_tenant_has_its_own,

@@ -56,6 +56,16 @@ pub(crate) async fn processes_serve_as_often_as_configured(bench: &Bench) {
     cell.close().await;
 }
 
+/// More messages at once than there may be processes: none is started beyond those, and nobody waits while one is there.
+pub(crate) async fn many_messages_share_few_processes(bench: &Bench) {
+    let cell = bench.cell(per_process(bench.node("api.on_inbound_message = function () { this.done(); };"), 1000));
+    let reports = futures_util::future::join_all((0..30).map(|_| cell.say("a"))).await;
+    assert!(reports.iter().all(|report| report.outcome == Outcome::Done), "{reports:?}");
+    // Two queues with one message each.
+    assert_eq!(starts(&cell.texts()), 2);
+    cell.close().await;
+}
+
 /// Line 25.
 pub(crate) async fn messages_and_events_have_processes_of_their_own(bench: &Bench) {
     let cell = bench.cell(per_process(bench.node(OBEDIENT), 10));
