@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use belljar_sandbox::Launcher;
 use tokio::sync::Mutex;
@@ -21,6 +21,12 @@ use crate::engine::{Engine, EngineError, Process};
 const ELSEWHERE: &str = "(loading it into QuickJS; if it needs what there is only in Node, set `engine = \"node\"`)";
 /// Bytes of an app's file, at most.
 const MAX_SOURCE: u64 = 16 << 20;
+/// A file that is written to is read when nobody has written for so long: half of it may be an app, too, but not this one.
+const SETTLED: Duration = Duration::from_millis(200);
+/// So far a file server's clock may be ahead of ours.
+const AHEAD: Duration = Duration::from_secs(5);
+/// Times to wait for that, at most.
+const SETTLING: u32 = 10;
 
 /// What is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,20 +171,47 @@ impl QuickJs {
         Ok(())
     }
 
+    /// Loads the file anew. One that cannot be read or loaded is told of once, and the app stays as it was until the file changes again:
+    /// messages must not suffer from what somebody is in the middle of.
+    async fn exchange(&self, state: &mut State, path: &Path) -> Result<(), EngineError> {
+        settle(path, state.loaded.stamp).await;
+        let (text, stamp) = match read(&self.app.source).await {
+            Ok(read) => read,
+            Err(error) => return self.keep(state, Stamp::of(path).ok(), error),
+        };
+        if text == state.loaded.text {
+            state.loaded.stamp = stamp;
+            return Ok(());
+        }
+        tracing::info!(app = self.app.name, file = %path.display(), "the app has changed, and is loaded anew");
+        let new = Loaded { text, stamp, extent: Extent::App, zygote: Err(String::new()) };
+        let old = std::mem::replace(&mut state.loaded, new);
+        let Err(error) = self.load(state).await else { return Ok(()) };
+        if matches!(error, EngineError::App(_)) {
+            state.loaded = old;
+            return self.keep(state, stamp, error);
+        }
+        // Nothing that the file could do about; it is loaded at the next try.
+        state.loaded = old;
+        Err(error)
+    }
+
+    /// Goes on with what is loaded, if anything is, although the file is another.
+    fn keep(&self, state: &mut State, stamp: Option<Stamp>, error: EngineError) -> Result<(), EngineError> {
+        state.loaded.stamp = stamp;
+        if state.loaded.zygote.is_err() {
+            return Err(error);
+        }
+        tracing::error!(app = self.app.name, %error, "the app's file cannot be used; the app stays as it was before");
+        Ok(())
+    }
+
     /// Makes sure that the zygote is there, and that it is of the app as it is now.
     async fn refresh(&self, state: &mut State) -> Result<(), EngineError> {
-        if let Source::File(path) = &self.app.source {
-            let stamp = Stamp::of(path).ok();
-            if stamp != state.loaded.stamp || stamp.is_none() {
-                let (text, stamp) = read(&self.app.source).await?;
-                let same = text == state.loaded.text;
-                state.loaded.stamp = stamp;
-                if !same {
-                    tracing::info!(app = self.app.name, file = %path.display(), "the app has changed, and is loaded anew");
-                    state.loaded = Loaded { text, stamp, extent: Extent::App, zygote: Err(String::new()) };
-                    return self.load(state).await;
-                }
-            }
+        if let Source::File(path) = &self.app.source
+            && Stamp::of(path).ok() != state.loaded.stamp
+        {
+            self.exchange(state, path).await?;
         }
         match &state.loaded.zygote {
             Ok(zygote) if zygote.is_there() => Ok(()),
@@ -264,6 +297,23 @@ fn module_directories(configured: &[PathBuf], source: &Source) -> Vec<PathBuf> {
         }
     }
     directories
+}
+
+/// Waits until nobody writes to a file any more. One that was put in the place of another is complete.
+async fn settle(path: &Path, former: Option<Stamp>) {
+    for _ in 0..SETTLING {
+        let Ok(stamp) = Stamp::of(path) else { return };
+        // A moment that is still to come is one of a clock that is ahead a little, or of a date that somebody has set.
+        let age = stamp.modified.map_or(SETTLED, |modified| match modified.elapsed() {
+            Ok(age) => age,
+            Err(ahead) if ahead.duration() < AHEAD => Duration::ZERO,
+            Err(_) => SETTLED,
+        });
+        if age >= SETTLED || former.is_none_or(|former| former.inode != stamp.inode) {
+            return;
+        }
+        tokio::time::sleep(SETTLED.saturating_sub(age)).await;
+    }
 }
 
 /// The text of an app. A file's stamp is taken before it is read: what changes meanwhile is read again.
