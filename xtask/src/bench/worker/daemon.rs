@@ -49,7 +49,10 @@ impl Worker {
     /// It does not start, or is not ready in a reasonable time.
     pub(crate) fn start(binary: &Path, configuration: &Path, operations: SocketAddr) -> Result<Self> {
         let log = configuration.with_extension("log");
-        let process = Command::new(binary)
+        // Ends with us, however we do: nobody else would stop it.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--"])
+            .arg(binary)
             .args(["worker", "--config"])
             .arg(configuration)
             .stdin(Stdio::null())
