@@ -154,6 +154,25 @@ pub enum ArtifactKind {
     Sample,
     /// Everything, in an archive.
     All,
+    /// Another, by the vendor's own word for it, which [`Artifact::name`] holds.
+    Other,
+}
+
+impl ArtifactKind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Pdf,
+        Self::Html,
+        Self::Xml,
+        Self::Json,
+        Self::Pcap,
+        Self::Dropped,
+        Self::Screenshots,
+        Self::Memory,
+        Self::Sample,
+        Self::All,
+        Self::Other,
+    ];
 }
 
 impl fmt::Display for ArtifactKind {
@@ -169,6 +188,7 @@ impl fmt::Display for ArtifactKind {
             Self::Memory => "memory",
             Self::Sample => "sample",
             Self::All => "all",
+            Self::Other => "other",
         })
     }
 }
@@ -241,6 +261,14 @@ pub struct Queue {
 pub struct Artifact {
     /// What.
     pub kind: ArtifactKind,
+    /// Which of several, in the vendor's words: a number of a screenshot, a process, a type of report. All of them, or the first, by default.
+    pub name: Option<String>,
+}
+
+impl From<ArtifactKind> for Artifact {
+    fn from(kind: ArtifactKind) -> Self {
+        Self { kind, name: None }
+    }
 }
 
 /// Bytes on their way.

@@ -1,15 +1,12 @@
-//! Cuckoo, against a server that answers as its documentation says. Numbers are those of the list of behaviours of InQuest's client.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! Cuckoo 1 and 2.
 
-mod stand_in;
-
+use crate::stand_in::{Reply, StandIn};
 use belljar_client::http::Settings;
 use belljar_client::vendors::{Cuckoo, CuckooSettings};
 use belljar_client::{
-    Artifact, ArtifactKind, ErrorKind, Fault, Hash, Options, Sample, Sandbox, Secret, Status, Submission, Word,
+    ArtifactKind, ErrorKind, Fault, Hash, Options, Sample, Sandbox, Secret, Status, Submission, Word,
 };
 use futures_util::TryStreamExt as _;
-use stand_in::{Reply, StandIn};
 
 fn cuckoo(address: &str, token: Option<&str>) -> Cuckoo {
     let mut http = Settings::new("lab", address);
@@ -149,7 +146,7 @@ async fn availability_is_asked_for_each_time() {
         assert!(cuckoo.available().await.is_err(), "{status}");
     }
     let gone = StandIn::start(|_| Reply::json(200, "{}")).await.address.clone();
-    let error = crate::cuckoo(&gone, None).available().await.unwrap_err();
+    let error = super::cuckoo::cuckoo(&gone, None).available().await.unwrap_err();
     assert_eq!((error.fault(), error.is_retryable()), (Fault::Network, true), "{error}");
 }
 
@@ -207,13 +204,13 @@ async fn artifacts_come_as_streams_and_others_are_refused_before_any_request() {
         (ArtifactKind::Screenshots, "GET /tasks/screenshots/4"),
         (ArtifactKind::Sample, "GET /files/get/ab"),
     ] {
-        let download = cuckoo.artifact(&submission, Artifact { kind }).await.unwrap();
+        let download = cuckoo.artifact(&submission, kind.into()).await.unwrap();
         assert_eq!((download.name.as_deref(), download.length), (Some("x.bin"), Some(5)));
         let bytes: Vec<bytes::Bytes> = download.bytes.try_collect().await.unwrap();
         assert_eq!(bytes.concat(), b"bytes");
         assert_eq!(server.lines().last().map(String::as_str), Some(line));
     }
-    let error = cuckoo.artifact(&submission, Artifact { kind: ArtifactKind::Pdf }).await.unwrap_err();
+    let error = cuckoo.artifact(&submission, ArtifactKind::Pdf.into()).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Unsupported(_)), "{error}");
     assert!(server.lines().is_empty());
 }

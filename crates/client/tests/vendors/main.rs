@@ -1,0 +1,7 @@
+//! Each vendor's client, against a server that stands in for the vendor's: one program for all, because each would have to be linked.
+//!
+//! Numbers in comments are those of the list of behaviours of InQuest's client, which ours is measured by.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cuckoo;
+mod stand_in;
