@@ -31,8 +31,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     Test(test::TestArguments),
-    /// Run what must hold before a change is merged: tests, formatting, lints, documentation, a little chaos
-    Ci,
+    Ci(ci::CiArguments),
     Attack(attack::AttackArguments),
     Bench(bench::BenchArguments),
     Chaos(chaos::ChaosArguments),
@@ -43,7 +42,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test(arguments) => test::test(&arguments),
-        Task::Ci => ci::ci(),
+        Task::Ci(arguments) => ci::ci(&arguments),
         Task::Attack(arguments) => attack::attack(&arguments),
         Task::Chaos(arguments) => chaos::chaos(&arguments).map(|()| true),
         Task::Bench(arguments) => bench::bench(&arguments),

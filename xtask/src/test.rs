@@ -35,9 +35,49 @@ pub(crate) struct TestArguments {
 ///
 /// What is needed cannot be installed, or cargo cannot be run.
 pub(crate) fn test(arguments: &TestArguments) -> Result<bool> {
-    let (summary, succeeded) = run(arguments)?;
-    println!("\n{summary}");
-    Ok(succeeded)
+    let tests = run(arguments)?;
+    println!("\n{}", tests.summary);
+    Ok(tests.succeeded)
+}
+
+/// What became of the tests.
+#[derive(Debug, Default)]
+pub(crate) struct Tests {
+    pub(crate) summary: Summary,
+    /// Whether nothing failed, also not the compiler.
+    pub(crate) succeeded: bool,
+    /// Names of tests that failed.
+    pub(crate) failed: Vec<String>,
+}
+
+/// Tests that failed and are tried once more, at most: more than that is no accident.
+const MOST_TRIED_AGAIN: usize = 6;
+
+/// Runs those that failed once more, each alone, as some fail only beside all others on a busy machine; gives the names of those that
+/// then pass, which no longer count as failed.
+///
+/// # Errors
+///
+/// Cargo cannot be run.
+pub(crate) fn alone(tests: &mut Tests) -> Result<Vec<String>> {
+    let named = u64::try_from(tests.failed.len()).unwrap_or(u64::MAX);
+    if tests.failed.len() > MOST_TRIED_AGAIN || named != tests.summary.failed {
+        return Ok(Vec::new());
+    }
+    let mut unsteady = Vec::new();
+    for name in std::mem::take(&mut tests.failed) {
+        let rest = ["--".to_owned(), "--exact".to_owned(), name.clone()].to_vec();
+        let again = run(&TestArguments { rest, ..TestArguments::default() })?;
+        if again.succeeded && again.summary.passed > 0 {
+            tests.summary.failed -= 1;
+            tests.summary.passed += 1;
+            unsteady.push(name);
+        } else {
+            tests.failed.push(name);
+        }
+    }
+    tests.succeeded = tests.summary.failed == 0;
+    Ok(unsteady)
 }
 
 /// Runs the tests and counts.
@@ -45,7 +85,7 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<bool> {
 /// # Errors
 ///
 /// What is needed cannot be installed, or cargo cannot be run.
-pub(crate) fn run(arguments: &TestArguments) -> Result<(Summary, bool)> {
+pub(crate) fn run(arguments: &TestArguments) -> Result<Tests> {
     needs::install()?;
     let mut command = cargo(["test", "--no-fail-fast"]);
     if arguments.packages.is_empty() {
@@ -65,31 +105,35 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<(Summary, bool)> {
     println!("$ {}", printed(&command));
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = child.stdout.take().context("cargo has no standard output")?;
-    let mut summary = count(BufReader::new(output), io::stdout().lock())?;
+    let mut tests = count(BufReader::new(output), io::stdout().lock())?;
     let succeeded = child.wait().context("cannot wait for cargo")?.success();
-    if !succeeded && summary.failed == 0 {
+    if !succeeded && tests.summary.failed == 0 {
         println!(
             "\nerror: cargo failed, although no test did: a program did not compile, or a test program died (see above)"
         );
-        summary.failed = 1;
+        tests.summary.failed = 1;
     }
     println!("\nTests took {:.0} s.", began.elapsed().as_secs_f64());
-    Ok((summary, succeeded && summary.failed == 0))
+    tests.succeeded = succeeded && tests.summary.failed == 0;
+    Ok(tests)
 }
 
 /// Passes lines on and counts.
-fn count(mut output: impl BufRead, mut to: impl Write) -> Result<Summary> {
-    let mut summary = Summary::default();
+fn count(mut output: impl BufRead, mut to: impl Write) -> Result<Tests> {
+    let mut tests = Tests::default();
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).context("cannot read what cargo prints")? > 0 {
         to.write_all(&line)?;
-        if let Some(counted) = Summary::of_line(&String::from_utf8_lossy(&line)) {
-            summary += counted;
+        let text = String::from_utf8_lossy(&line);
+        if let Some(counted) = Summary::of_line(&text) {
+            tests.summary += counted;
         }
+        let failed = text.trim_end().strip_suffix("FAILED").and_then(|line| line.strip_prefix("test "));
+        tests.failed.extend(failed.and_then(|line| line.rsplit_once(" ... ")).map(|(name, _)| name.trim().to_owned()));
         line.clear();
     }
     to.flush()?;
-    Ok(summary)
+    Ok(tests)
 }
 
 #[cfg(test)]
@@ -99,10 +143,12 @@ mod tests {
     #[test]
     fn programs_are_summed_up() {
         let mut passed_on = Vec::new();
-        let output = b"running 1 test\ntest a ... ok\n\xff\ntest result: ok. 1 passed; 0 failed; 0 ignored\n\
+        let output = b"running 1 test\ntest a ... ok\n\xff\n\
+            test b::c   ... FAILED\ntest result: ok. 1 passed; 0 failed; 0 ignored\n\
             test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured\n";
-        let summary = count(&output[..], &mut passed_on).expect("read");
-        assert_eq!(summary, Summary { passed: 3, failed: 1, skipped: 4 });
+        let tests = count(&output[..], &mut passed_on).expect("read");
+        assert_eq!(tests.summary, Summary { passed: 3, failed: 1, skipped: 4 });
+        assert_eq!(tests.failed, ["b::c"]);
         assert_eq!(passed_on, output);
     }
 }
