@@ -4,6 +4,7 @@
 //! better than times, because what is compared is run in turns.
 
 mod archive;
+mod client;
 mod endurance;
 pub(crate) mod holdings;
 pub(crate) mod http;
@@ -40,6 +41,7 @@ enum Action {
     Sandbox(sandbox::SandboxArguments),
     Endurance(endurance::EnduranceArguments),
     Worker(worker::WorkerArguments),
+    Client(client::ClientArguments),
     /// Take up exactly so many bytes of memory, and end: measured by the bench itself
     #[command(hide = true)]
     Occupy {
@@ -120,6 +122,7 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<bool> {
         Action::Sandbox(arguments) => sandbox::sandbox(arguments).map(|()| true),
         Action::Endurance(arguments) => endurance::endurance(arguments),
         Action::Worker(arguments) => worker::worker(arguments).map(|()| true),
+        Action::Client(arguments) => client::client(arguments).map(|()| true),
         Action::Occupy { bytes } => {
             limits::occupy(*bytes);
             Ok(true)
