@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::execution::HttpError;
 use crate::sandbox::{Capability, Vendor};
 
 /// A result of this crate.
@@ -26,6 +27,8 @@ pub struct Error {
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
+    /// Executing.
+    Execute,
     /// Logging in.
     LogIn,
     /// Asking whether it is there.
@@ -53,6 +56,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Self::Execute => "executing",
             Self::LogIn => "logging in",
             Self::Availability => "asking whether it is there",
             Self::Submit => "submitting",
@@ -132,6 +136,9 @@ pub enum ErrorKind {
         /// When to come again, if the answer says so.
         retry_after: Option<Duration>,
     },
+    /// A status of an execution server, with the answer that it came in.
+    #[error("{0}")]
+    Http(Box<HttpError>),
     /// The answer is not what the vendor documents; the text says where.
     #[error("an answer that makes no sense: {0}")]
     Malformed(String),
@@ -162,7 +169,7 @@ pub enum Fault {
 impl Error {
     /// Whose fault it is.
     #[must_use]
-    pub const fn fault(&self) -> Fault {
+    pub fn fault(&self) -> Fault {
         match &self.kind {
             ErrorKind::Unsupported(_)
             | ErrorKind::Invalid(_)
@@ -176,6 +183,7 @@ impl Error {
             | ErrorKind::Sink(_) => Fault::Caller,
             ErrorKind::Transport { .. } | ErrorKind::TimedOut { .. } => Fault::Network,
             ErrorKind::Status { status, .. } if *status < 500 => Fault::Caller,
+            ErrorKind::Http(error) => error.fault(),
             ErrorKind::Status { .. }
             | ErrorKind::AnalysisFailed(_)
             | ErrorKind::Malformed(_)
@@ -185,22 +193,24 @@ impl Error {
 
     /// Whether the same call may succeed later. Of a submission it says nothing about whether it has already happened.
     #[must_use]
-    pub const fn is_retryable(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         match &self.kind {
             ErrorKind::Transport { .. }
             | ErrorKind::TimedOut { .. }
             | ErrorKind::NotReady(_)
             | ErrorKind::Quota { .. } => true,
             ErrorKind::Status { status, .. } => matches!(*status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            ErrorKind::Http(error) => error.is_retryable(),
             _ => false,
         }
     }
 
     /// When to come again, if the sandbox has said so.
     #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match &self.kind {
             ErrorKind::Quota { retry_after, .. } | ErrorKind::Status { retry_after, .. } => *retry_after,
+            ErrorKind::Http(error) => error.response.retry_after(),
             _ => None,
         }
     }

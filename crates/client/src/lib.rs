@@ -6,6 +6,7 @@
 //! Nothing is asked twice that may have happened once; everything has a time limit; keys are in no error, log or `Debug`.
 
 mod error;
+pub mod execution;
 pub mod http;
 mod report;
 mod sample;

@@ -1,11 +1,16 @@
 //! What is submitted.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::spool::Spooled;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -25,13 +30,29 @@ pub enum Sample {
 }
 
 /// Where bytes are: somewhere that can be read again, because a submission whose connection failed is sent anew from its start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Origin {
     /// A file, read as it is sent, never held whole.
     Path(PathBuf),
     /// In memory.
     Bytes(Bytes),
+    /// What a stream held: see [`Origin::read`].
+    Spooled(Arc<Spooled>),
 }
+
+/// Of two that were spooled, only one and the same is equal.
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path(one), Self::Path(other)) => one == other,
+            (Self::Bytes(one), Self::Bytes(other)) => one == other,
+            (Self::Spooled(one), Self::Spooled(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Origin {}
 
 impl Sample {
     /// A file on the disk, by its own name.
@@ -44,6 +65,14 @@ impl Sample {
     /// Bytes in memory.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
         Self::File { name: name.into(), origin: Origin::Bytes(bytes.into()) }
+    }
+
+    /// What a stream holds, to its end: see [`Origin::read`].
+    ///
+    /// # Errors
+    /// As [`Origin::read`].
+    pub async fn read(name: impl Into<String>, stream: impl AsyncRead + Send, limit: u64) -> io::Result<Self> {
+        Ok(Self::File { name: name.into(), origin: Origin::read(stream, limit).await? })
     }
 
     /// An address.
@@ -62,6 +91,28 @@ impl Sample {
 }
 
 impl Origin {
+    /// Reads a stream to its end: the first [`IN_MEMORY`](crate::IN_MEMORY) bytes are held, more are in a file without a name. So it can be sent again, and
+    /// with its length, which not every server does without.
+    ///
+    /// # Errors
+    /// It cannot be read, there is no room for it, or it is longer than `limit` bytes ([`io::ErrorKind::FileTooLarge`]).
+    pub async fn read(stream: impl AsyncRead + Send, limit: u64) -> io::Result<Self> {
+        let mut stream = std::pin::pin!(stream);
+        let mut spooled = Spooled::default();
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let count = stream.read(&mut buffer).await?;
+            if count == 0 {
+                return Ok(Self::Spooled(Arc::new(spooled)));
+            }
+            if spooled.length() + count as u64 > limit {
+                let problem = format!("longer than the limit of {limit} bytes");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+            }
+            spooled.push(&buffer[..count])?;
+        }
+    }
+
     /// Its length in bytes.
     ///
     /// # Errors
@@ -70,6 +121,7 @@ impl Origin {
         match self {
             Self::Bytes(bytes) => Ok(bytes.len() as u64),
             Self::Path(path) => regular(path).await,
+            Self::Spooled(spooled) => Ok(spooled.length()),
         }
     }
 
@@ -81,6 +133,12 @@ impl Origin {
         let mut hasher = Sha256::new();
         match self {
             Self::Bytes(bytes) => hasher.update(bytes),
+            Self::Spooled(spooled) => {
+                let mut pieces = std::pin::pin!(Arc::clone(spooled).pieces(CHUNK));
+                while let Some(piece) = pieces.try_next().await? {
+                    hasher.update(&piece);
+                }
+            }
             Self::Path(path) => {
                 regular(path).await?;
                 let mut file = tokio::fs::File::open(path).await?;
@@ -202,7 +260,11 @@ mod tests {
         let path = std::env::current_exe().expect("there is one");
         let bytes = std::fs::read(&path).expect("it can be read");
         let length = bytes.len() as u64;
+        let of_stream = Origin::read(bytes.as_slice(), length).await.expect("read");
+        assert!(Origin::read(bytes.as_slice(), length - 1).await.is_err());
+        assert_eq!(of_stream.length().await.expect("read"), length);
         let of_file = Origin::Path(path);
+        assert_eq!(of_stream.sha256().await.expect("read"), of_file.sha256().await.expect("read"));
         let of_bytes = Origin::Bytes(bytes.into());
         assert_eq!(of_file.sha256().await.expect("read"), of_bytes.sha256().await.expect("read"));
         assert_eq!(of_file.length().await.expect("read"), length);

@@ -16,9 +16,9 @@ use crate::sample::{Hash, Sample};
 /// A future of this crate.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// Whose product.
+/// Whose product, or whose protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
 pub enum Vendor {
     /// Cuckoo 1 and 2.
     Cuckoo,
@@ -42,10 +42,13 @@ pub enum Vendor {
     MetaDefender,
     /// PT Sandbox.
     Pt,
+    /// The PremierLangage sandbox, belljar's own server, and whoever else speaks its protocol. It executes and does not analyse, so that it
+    /// is in errors and not in [`Vendor::ALL`]: see [`crate::execution`].
+    PremierLangage,
 }
 
 impl Vendor {
-    /// All of them.
+    /// All whose sandboxes analyse: those that there is a [`Sandbox`] of.
     pub const ALL: [Self; 11] = [
         Self::Cuckoo,
         Self::Cuckoo3,
@@ -75,6 +78,7 @@ impl Vendor {
             Self::Triage => "triage",
             Self::MetaDefender => "metadefender",
             Self::Pt => "pt",
+            Self::PremierLangage => "premierlangage",
         }
     }
 }
@@ -347,4 +351,18 @@ pub(crate) fn unsupported<'a, T: Send + 'a>(
 ) -> Boxed<'a, T> {
     let (name, vendor) = (sandbox.name().to_owned(), sandbox.vendor());
     Box::pin(async move { Err(Error { sandbox: name, vendor, step, kind: ErrorKind::Unsupported(what) }) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vendor_has_one_name() {
+        for vendor in Vendor::ALL.into_iter().chain([Vendor::PremierLangage]) {
+            let written = serde_json::to_string(&vendor).expect("JSON");
+            assert_eq!(written, format!("\"{}\"", vendor.name()));
+            assert_eq!(serde_json::from_str::<Vendor>(&written).expect("a vendor"), vendor);
+        }
+    }
 }

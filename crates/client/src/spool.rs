@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io::{self, BufReader, Read, Write as _};
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
 use serde::de::DeserializeOwned;
 
 /// Bytes of a report that are held in memory; more are written to a file that has no name and is gone with it.
@@ -75,6 +78,25 @@ impl Spooled {
             Place::Memory(held) => serde_json::from_slice(held),
             Place::File(..) => serde_json::from_reader(BufReader::with_capacity(1 << 16, self.reader())),
         }
+    }
+
+    /// Its bytes from its start, so many at once, read off the runtime's threads where they are on the disk.
+    pub(crate) fn pieces(self: Arc<Self>, at_once: usize) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        stream::try_unfold((self, 0_u64), move |(spooled, position)| async move {
+            let reading = Arc::clone(&spooled);
+            let read = move || {
+                let mut piece = vec![0; at_once];
+                let count = Reader { spooled: &reading, position }.read(&mut piece)?;
+                piece.truncate(count);
+                Ok::<_, io::Error>(piece)
+            };
+            let piece = match &spooled.0 {
+                Place::Memory(_) => read()?,
+                Place::File(..) => tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??,
+            };
+            let next = position + piece.len() as u64;
+            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), (spooled, next))))
+        })
     }
 
     /// Its first bytes.

@@ -9,13 +9,14 @@ use serde::de::DeserializeOwned;
 
 use super::transport::Context;
 use crate::error::{ErrorKind, Result};
+use crate::execution::{HttpError, Response};
 use crate::sandbox::Download;
 use crate::spool::Spooled;
 
 /// Bytes of an answer that are shown in an error.
 const SHOWN: usize = 300;
 /// Bytes of an answer that is an error, at most.
-const MAX_ERROR_BYTES: u64 = 64 << 10;
+const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// The head of an answer, with its body to come.
 #[derive(Debug)]
@@ -55,16 +56,19 @@ impl Answer {
 
     async fn bytes_within(self, limit: u64) -> Result<Bytes> {
         let Self { response, context } = self;
-        let mut body = Vec::new();
-        let mut pieces = response.bytes_stream();
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| context.transport(&error, true))?;
-            if body.len() as u64 + piece.len() as u64 > limit {
-                return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
+        let reading = async {
+            let mut body = Vec::new();
+            let mut pieces = response.bytes_stream();
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(|error| context.transport(&error, true))?;
+                if body.len() as u64 + piece.len() as u64 > limit {
+                    return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
+                }
+                body.extend_from_slice(&piece);
             }
-            body.extend_from_slice(&piece);
-        }
-        Ok(body.into())
+            Ok(body.into())
+        };
+        context.in_time(reading).await
     }
 
     /// The body as text; what is no UTF-8 is replaced.
@@ -94,16 +98,19 @@ impl Answer {
     pub async fn spool(self) -> Result<Spooled> {
         let Self { response, context } = self;
         let limit = context.max_answer_bytes();
-        let mut spooled = Spooled::default();
-        let mut pieces = response.bytes_stream();
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| context.transport(&error, true))?;
-            if spooled.length() + piece.len() as u64 > limit {
-                return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
+        let reading = async {
+            let mut spooled = Spooled::default();
+            let mut pieces = response.bytes_stream();
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(|error| context.transport(&error, true))?;
+                if spooled.length() + piece.len() as u64 > limit {
+                    return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
+                }
+                spooled.push(&piece).map_err(|error| context.error(ErrorKind::Sink(error)))?;
             }
-            spooled.push(&piece).map_err(|error| context.error(ErrorKind::Sink(error)))?;
-        }
-        Ok(spooled)
+            Ok(spooled)
+        };
+        context.in_time(reading).await
     }
 
     /// The body as a report, and what of it a type wants.
@@ -141,10 +148,41 @@ impl Answer {
         Download { name, content_type, length, password: None, bytes: bytes.boxed() }
     }
 
+    /// The error that this answer is, with the answer in it.
+    pub async fn into_http_error(self) -> crate::Error {
+        let Self { response, context } = self;
+        let mut url = response.url().clone();
+        // There is nothing in an HTTP address that refuses this.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        let (status, mut headers) = (response.status(), response.headers().clone());
+        for value in headers.values_mut() {
+            *value =
+                context.hide_bytes(value.as_bytes()).and_then(|hidden| hidden.try_into().ok()).unwrap_or(value.clone());
+        }
+        let reading = async {
+            let (mut body, mut cut) = (Vec::new(), false);
+            let mut pieces = response.bytes_stream();
+            while let Some(piece) = pieces.next().await {
+                let Ok(piece) = piece else { return Ok((body, true)) };
+                let room = MAX_ERROR_BYTES - body.len();
+                cut = piece.len() > room;
+                body.extend_from_slice(&piece[..piece.len().min(room)]);
+                if cut {
+                    break;
+                }
+            }
+            Ok((body, cut))
+        };
+        let (body, cut) = context.in_time(reading).await.unwrap_or((Vec::new(), true));
+        let body = context.hide_bytes(&body).unwrap_or(body).into();
+        let response = Response { url: context.hide(url.as_str()), status, headers, body, cut };
+        context.error(ErrorKind::Http(Box::new(HttpError { response })))
+    }
+
     /// The error that this answer is, in its own words where `words` finds some in its JSON.
     pub async fn into_error(self, words: impl Fn(&serde_json::Value) -> Option<String>) -> crate::Error {
         let (status, retry_after, context) = (self.status(), self.retry_after(), self.context.clone());
-        let body = match self.bytes_within(MAX_ERROR_BYTES).await {
+        let body = match self.bytes_within(MAX_ERROR_BYTES as u64).await {
             Ok(body) => body,
             Err(_) => Bytes::new(),
         };

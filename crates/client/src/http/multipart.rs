@@ -1,6 +1,7 @@
 //! Forms with files (RFC 7578), whose length is known before the first byte is sent.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
@@ -80,6 +81,7 @@ pub(super) async fn open(parts: &[Part]) -> io::Result<Form> {
                 pieces.push(match origin {
                     Origin::Bytes(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
                     Origin::Path(path) => exactly(tokio::fs::File::open(path).await?, of_file),
+                    Origin::Spooled(spooled) => Arc::clone(spooled).pieces(CHUNK).boxed(),
                 });
                 text("\r\n".to_owned(), &mut length, &mut pieces);
             }
@@ -150,12 +152,15 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_sent_from_its_start_each_time() {
         let path = std::env::current_exe().expect("there is one");
-        let parts = [Part::file("file", "x", &Origin::Path(path.clone()))];
-        let contents = std::fs::read(path).expect("it can be read");
-        for _ in 0..2 {
-            let sent = whole(open(&parts).await.expect("it opens")).await;
-            assert!(sent.windows(64).any(|window| window == &contents[..64]));
-            assert!(sent.len() > contents.len());
+        let contents = std::fs::read(&path).expect("it can be read");
+        let spooled = Origin::read(contents.as_slice(), u64::MAX).await.expect("it can be spooled");
+        for origin in [Origin::Path(path), spooled] {
+            let parts = [Part::file("file", "x", &origin)];
+            for _ in 0..2 {
+                let sent = whole(open(&parts).await.expect("it opens")).await;
+                let end = sent.len() - "\r\n----\r\n".len() - 32;
+                assert!(sent[..end].ends_with(&contents), "{origin:?}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::answer::Answer;
 use super::multipart::{self, Part};
@@ -32,7 +32,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Time without a byte from the server. 60 s by default.
     pub read_timeout: Duration,
-    /// Time of a whole call, retries and uploads included; none by default, because samples are of any size.
+    /// Time of a whole call, retries, the upload and an answer that is read whole included, and of a download what comes before its first
+    /// byte; none by default, because samples are of any size.
     pub total_timeout: Option<Duration>,
     /// Tries of a request that may be sent again. 3 by default.
     pub tries: u32,
@@ -97,21 +98,32 @@ pub struct Call {
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Body,
     again: bool,
+    /// Also after a 503, although it may not be sent again otherwise.
+    after_unavailable: bool,
+    /// A segment is `.` or `..`, encoded or not: addresses are shortened by those wherever they are read.
+    dots: bool,
 }
 
 impl Call {
     /// A request for `path`, whose segments are encoded one by one; a slash at its end is kept. One that only reads is sent again when it fails.
     pub fn new(step: Step, method: Method, path: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let segments = path.into_iter().map(|segment| utf8_percent_encode(segment.as_ref(), SEGMENT).to_string());
+        let mut dots = false;
+        let segments = path.into_iter().map(|segment| {
+            dots |= matches!(segment.as_ref(), "." | "..");
+            utf8_percent_encode(segment.as_ref(), SEGMENT).to_string()
+        });
+        let path = segments.collect::<Vec<_>>().join("/");
         let again = method == Method::GET || method == Method::HEAD;
         Self {
             step,
             method,
-            path: segments.collect::<Vec<_>>().join("/"),
+            path,
             query: Vec::new(),
             headers: Vec::new(),
             body: Body::Empty,
             again,
+            after_unavailable: false,
+            dots,
         }
     }
 
@@ -155,6 +167,13 @@ impl Call {
         self.again = true;
         self
     }
+
+    /// Here a 503 says that nothing has happened: it may be sent again after one, and only then.
+    #[must_use]
+    pub const fn again_when_unavailable(mut self) -> Self {
+        self.after_unavailable = true;
+        self
+    }
 }
 
 /// What errors need to know, and what they must not say.
@@ -162,6 +181,8 @@ impl Call {
 pub(super) struct Context {
     shared: Arc<Shared>,
     step: Step,
+    /// When the call must be over.
+    end: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -181,9 +202,25 @@ impl Context {
         Error { sandbox: self.shared.settings.name.clone(), vendor: self.shared.vendor, step: self.step, kind }
     }
 
+    /// Keeps a part of the call to the time of the whole.
+    pub(super) async fn in_time<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        let (Some(end), Some(after)) = (self.end, self.shared.settings.total_timeout) else { return part.await };
+        match timeout_at(end, part).await {
+            Ok(done) => done,
+            Err(_) => Err(self.error(ErrorKind::TimedOut { limit: "total", after })),
+        }
+    }
+
     /// A text without secrets.
     pub(super) fn hide(&self, text: &str) -> String {
         self.shared.secrets.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
+    }
+
+    /// Bytes without secrets; nothing where there are none in them.
+    pub(super) fn hide_bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let text = String::from_utf8_lossy(bytes);
+        let hidden = self.hide(&text);
+        (hidden != text).then(|| hidden.into_bytes())
     }
 
     /// The beginning of an answer, on one line.
@@ -233,7 +270,7 @@ impl Transport {
         secrets.extend(settings.proxy.clone());
         let pace = Pace::new(settings.concurrency, settings.per_minute);
         let shared = Arc::new(Shared { settings, vendor, secrets, pace });
-        let context = Context { shared: Arc::clone(&shared), step: Step::Other("reading the settings") };
+        let context = Context { shared: Arc::clone(&shared), step: Step::Other("reading the settings"), end: None };
         let client =
             build(&shared.settings).map_err(|problem| context.error(ErrorKind::Invalid(context.hide(&problem))))?;
         Ok(Self { client, shared })
@@ -252,7 +289,7 @@ impl Transport {
     }
 
     fn context(&self, step: Step) -> Context {
-        Context { shared: Arc::clone(&self.shared), step }
+        Context { shared: Arc::clone(&self.shared), step, end: None }
     }
 
     /// Sends a request, and again where that is safe: one that may be repeated, after no answer or one of 429, 502, 503 and 504; any other only
@@ -261,15 +298,13 @@ impl Transport {
     /// # Errors
     /// The last try's. An answer of any status is no error here.
     pub async fn send(&self, call: Call) -> Result<Answer> {
-        let context = self.context(call.step);
-        let trying = self.attempts(call, &context);
-        match self.shared.settings.total_timeout {
-            None => trying.await,
-            Some(after) => match timeout(after, trying).await {
-                Ok(answer) => answer,
-                Err(_) => Err(context.error(ErrorKind::TimedOut { limit: "total", after })),
-            },
+        let mut context = self.context(call.step);
+        if call.dots {
+            let problem = "a name that is `.` or `..` cannot be asked for".to_owned();
+            return Err(context.error(ErrorKind::Invalid(problem)));
         }
+        context.end = self.shared.settings.total_timeout.and_then(|total| Instant::now().checked_add(total));
+        context.in_time(self.attempts(call, &context)).await
     }
 
     async fn attempts(&self, call: Call, context: &Context) -> Result<Answer> {
@@ -279,9 +314,8 @@ impl Transport {
             let wanted = match &answer {
                 Ok(answer) => match answer.status() {
                     StatusCode::TOO_MANY_REQUESTS => true,
-                    StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                        call.again
-                    }
+                    StatusCode::SERVICE_UNAVAILABLE => call.again || call.after_unavailable,
+                    StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => call.again,
                     _ => false,
                 },
                 Err(error) => match &error.kind {

@@ -1,0 +1,5 @@
+//! PremierLangage's execution API.
+
+mod failure;
+
+pub use failure::{HttpError, Reason, Response};
