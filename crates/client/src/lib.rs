@@ -5,6 +5,7 @@
 //!
 //! Nothing is asked twice that may have happened once; everything has a time limit; keys are in no error, log or `Debug`.
 
+pub mod config;
 mod error;
 pub mod execution;
 pub mod http;

@@ -1,0 +1,141 @@
+//! All vendors' products: what each wants to know, where its clouds are, and how its client is made. One row for each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result, Step};
+use crate::http::Settings;
+use crate::sandbox::{Sandbox, Vendor};
+use crate::secret::Secret;
+use crate::vendors::{Cuckoo, CuckooSettings};
+
+/// A product that a configured sandbox may be.
+#[derive(Debug)]
+pub struct Product {
+    /// As `vendor` has it.
+    pub name: &'static str,
+    /// As its vendor has it.
+    pub title: &'static str,
+    /// Where it is, when the configuration does not say.
+    pub address: Option<&'static str>,
+    /// Hosts of the vendor's or the public's, with all below them.
+    pub clouds: &'static [&'static str],
+    /// What it wants to know besides what all do.
+    pub keys: &'static [Key],
+    /// How its client is made; nothing when it is no analysis sandbox.
+    pub(super) open: Option<Open>,
+}
+
+/// Makes the client of a product.
+pub(super) type Open = fn(Given) -> Result<Arc<dyn Sandbox>>;
+
+/// A setting of one product.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// As the configuration has it.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Nothing goes without it.
+    pub required: bool,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// What the value of a setting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Something that nobody may see.
+    Secret,
+    /// Text.
+    Text,
+    /// True or false.
+    Flag,
+    /// A whole number, 0 or above.
+    Number,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+}
+
+const fn key(name: &'static str, kind: Kind, required: bool, about: &'static str) -> Key {
+    Key { name, kind, required, about }
+}
+
+/// What a configuration says of one sandbox, with secrets that have been fetched.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// How it is reached.
+    pub http: Settings,
+    pub(super) secrets: BTreeMap<&'static str, Secret>,
+    pub(super) texts: BTreeMap<&'static str, String>,
+    pub(super) flags: BTreeMap<&'static str, bool>,
+    pub(super) numbers: BTreeMap<&'static str, u64>,
+}
+
+impl Given {
+    /// A secret, if there is one.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets.get(name).cloned()
+    }
+
+    /// A secret that must be there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn required(&self, name: &'static str, vendor: Vendor) -> Result<Secret> {
+        self.secret(name).ok_or_else(|| Error {
+            sandbox: self.http.name.clone(),
+            vendor,
+            step: Step::Other("reading the settings"),
+            kind: ErrorKind::Invalid(format!("`{name}` is missing")),
+        })
+    }
+
+    /// A text, if there is one.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.texts.get(name).cloned()
+    }
+
+    /// Whether something is switched on, if that is said.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.flags.get(name).copied()
+    }
+
+    /// A number, if there is one.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.numbers.get(name).copied()
+    }
+}
+
+/// All products.
+pub static PRODUCTS: &[Product] = &[
+    Product {
+        name: "cuckoo",
+        title: "Cuckoo 1 and 2",
+        address: None,
+        clouds: &["cuckoo.cert.ee"],
+        keys: &[key("key", Kind::Secret, false, "What its `api_token` says, if it has one.")],
+        open: Some(|given| {
+            let token = given.secret("key");
+            Ok(Arc::new(Cuckoo::new(CuckooSettings { http: given.http, token })?))
+        }),
+    },
+    Product {
+        name: "premierlangage",
+        title: "PremierLangage, or belljar serve: runs programs and analyses nothing",
+        address: None,
+        clouds: &[],
+        keys: &[key("key", Kind::Secret, false, "The key of a belljar server that wants one.")],
+        open: None,
+    },
+];
+
+/// The product of a name.
+#[must_use]
+pub fn product(name: &str) -> Option<&'static Product> {
+    PRODUCTS.iter().find(|product| product.name == name)
+}
