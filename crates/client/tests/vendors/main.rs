@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cuckoo;
+mod failures;
 mod stand_in;

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use futures_util::{StreamExt as _, stream};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -53,11 +56,34 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+    pub(crate) ending: Ending,
+}
+
+/// What comes after the body that was given.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// Nothing: that was all of it.
+    Whole,
+    /// The connection is cut.
+    Cut,
+    /// Nothing, and no end.
+    Stall,
+    /// The same bytes many times, and then others.
+    Repeat { piece: Bytes, times: usize, end: Bytes },
 }
 
 impl Reply {
     pub(crate) fn json(status: u16, body: &str) -> Self {
-        Self { status, headers: vec![("content-type", "application/json".to_owned())], body: body.into() }
+        Self::typed(status, "application/json", body)
+    }
+
+    pub(crate) fn typed(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self { status, headers, body: body.into(), ending: Ending::Whole }
+    }
+
+    pub(crate) fn ending(self, ending: Ending) -> Self {
+        Self { ending, ..self }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -101,7 +127,8 @@ impl StandIn {
                         for (name, value) in reply.headers {
                             response = response.header(name, value);
                         }
-                        Ok::<_, Infallible>(response.body(Full::new(Bytes::from(reply.body))).expect("a response"))
+                        let body = answered(reply.body.into(), reply.ending);
+                        Ok::<_, Infallible>(response.body(body).expect("a response"))
                     }
                 });
                 tokio::spawn(
@@ -121,6 +148,24 @@ impl StandIn {
     pub(crate) fn lines(&self) -> Vec<String> {
         self.take().iter().map(Received::line).collect()
     }
+}
+
+/// A body: of a known length when it is whole, else in chunks.
+fn answered(start: Bytes, ending: Ending) -> UnsyncBoxBody<Bytes, io::Error> {
+    let rest = match ending {
+        Ending::Whole => return Full::new(start).map_err(|never| match never {}).boxed_unsync(),
+        // While this waits for its turn, the head and the beginning of the body go out.
+        Ending::Cut => stream::once(async {
+            tokio::task::yield_now().await;
+            Err(io::Error::other("cut"))
+        })
+        .boxed(),
+        Ending::Stall => stream::pending().boxed(),
+        Ending::Repeat { piece, times, end } => {
+            stream::repeat(piece).take(times).chain(stream::iter([end])).map(Ok).boxed()
+        }
+    };
+    BodyExt::boxed_unsync(StreamBody::new(stream::iter([Ok(start)]).chain(rest).map(|piece| piece.map(Frame::data))))
 }
 
 impl Drop for StandIn {

@@ -1,0 +1,293 @@
+//! What every client does when a server fails or lies, whoever's it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use belljar_client::http::Settings;
+use belljar_client::vendors::{Cuckoo, CuckooSettings};
+use belljar_client::{
+    Artifact, ArtifactKind, Error, ErrorKind, Fault, Hash, Options, Result, Sample, Sandbox, Secret, Status,
+    Submission, Word,
+};
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+
+use crate::stand_in::{Ending, Received, Reply, StandIn};
+
+/// What must be in no error.
+const KEY: &str = "k3y-that-nobody-may-see";
+/// More than any of these tests takes, so that one that hangs is told as such.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// A client of each vendor.
+fn clients(address: &str) -> Vec<Arc<dyn Sandbox>> {
+    let http = |name: &str| {
+        let mut http = Settings::new(name, address);
+        http.tries = 1;
+        http.read_timeout = Duration::from_millis(500);
+        http
+    };
+    let key = || Secret::new(KEY);
+    vec![Arc::new(Cuckoo::new(CuckooSettings { http: http("cuckoo"), token: Some(key()) }).unwrap())]
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Step {
+    Available,
+    Submit,
+    SubmitUrl,
+    LookUp,
+    Status,
+    Report,
+    Artifact(ArtifactKind),
+    Delete,
+    Queue,
+}
+
+/// All steps that a vendor has.
+fn steps(sandbox: &dyn Sandbox) -> Vec<Step> {
+    use belljar_client::Capability;
+    let mut steps = vec![Step::Available, Step::Submit, Step::Status, Step::Report];
+    steps.extend(sandbox.capabilities().0.into_iter().map(|capability| match capability {
+        Capability::SubmitUrl => Step::SubmitUrl,
+        Capability::LookUp => Step::LookUp,
+        Capability::Delete => Step::Delete,
+        Capability::Queue => Step::Queue,
+        Capability::Artifact(kind) => Step::Artifact(kind),
+    }));
+    steps
+}
+
+/// What came of a step.
+#[derive(Debug)]
+enum Came {
+    Nothing,
+    Submission,
+    Status(Status),
+    Verdict(Word),
+}
+
+async fn ask(sandbox: &dyn Sandbox, step: Step) -> Result<Came> {
+    let mut submission = Submission::new("11");
+    // Names that some vendors need besides the first.
+    for name in ["sha256", "job_id", "webid", "analysis_id", "sample_id", "submission_id", "task_id"] {
+        submission.others.insert(name.to_owned(), "11".to_owned());
+    }
+    let hash = Hash::parse(&"0f".repeat(32)).unwrap();
+    let (file, url) = (Sample::bytes("a.exe", &b"MZ"[..]), Sample::url("http://sample.test/"));
+    Ok(match step {
+        Step::Available => sandbox.available().await.map(|_| Came::Nothing)?,
+        Step::Submit => sandbox.submit(&file, &Options::default()).await.map(|_| Came::Submission)?,
+        Step::SubmitUrl => sandbox.submit(&url, &Options::default()).await.map(|_| Came::Submission)?,
+        Step::LookUp => sandbox.look_up(&hash).await?.map_or(Came::Nothing, |_| Came::Submission),
+        Step::Status => Came::Status(sandbox.status(&submission).await?),
+        Step::Report => Came::Verdict(sandbox.report(&submission).await?.verdict.verdict),
+        Step::Artifact(kind) => {
+            let name = (kind == ArtifactKind::Other).then(|| "openioc".to_owned());
+            let download = sandbox.artifact(&submission, Artifact { kind, name }).await?;
+            download.bytes.try_fold((), |(), _| async { Ok(()) }).await?;
+            Came::Nothing
+        }
+        Step::Delete => sandbox.delete(&submission).await.map(|()| Came::Nothing)?,
+        Step::Queue => sandbox.queue().await.map(|_| Came::Nothing)?,
+    })
+}
+
+/// Logging in works, so that what comes after it is what fails.
+fn logged_in(request: &Received) -> Option<Reply> {
+    let path = request.target.split('?').next().unwrap_or_default();
+    if path.ends_with("/auth/login") {
+        return Some(Reply::json(200, "{}").with("x-feapi-token", "a-token"));
+    }
+    if path.ends_with("/oauth2/token") {
+        return Some(Reply::json(201, r#"{"access_token": "a-token", "expires_in": 1799}"#));
+    }
+    None
+}
+
+/// Asks everything of everybody; `check` judges.
+async fn everybody(
+    fails: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    check: impl Fn(&dyn Sandbox, Step, Result<Came>),
+) -> StandIn {
+    let server = StandIn::start(move |request| logged_in(request).unwrap_or_else(|| fails(request))).await;
+    for sandbox in clients(&server.address) {
+        for step in steps(&*sandbox) {
+            let asked = tokio::time::timeout(HANGS, ask(&*sandbox, step)).await;
+            let came = asked.unwrap_or_else(|_| panic!("{}, {step:?}: hangs", sandbox.name()));
+            if let Err(error) = &came {
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains(KEY), "{}, {step:?}: {text}", sandbox.name());
+                assert!(text.contains(sandbox.name()), "which sandbox? {text}");
+            }
+            check(&*sandbox, step, came);
+        }
+    }
+    server
+}
+
+/// Deleting is done when the head of the answer says so, whatever becomes of the rest.
+fn deleted(step: Step, came: &Result<Came>) -> bool {
+    step == Step::Delete && came.is_ok()
+}
+
+fn error(sandbox: &dyn Sandbox, step: Step, came: Result<Came>) -> Error {
+    match came {
+        Ok(came) => panic!("{}, {step:?}: {came:?}", sandbox.name()),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_told_as_one() {
+    for status in [401, 403] {
+        let fails = move |request: &Received| {
+            // A server that repeats what it was sent, to see whether the key gets into an error.
+            let echoed = serde_json::to_string(&(format!("{request:?}"), KEY)).unwrap();
+            Reply::json(status, &format!(r#"{{"message": {echoed}, "error": {echoed}, "error_msg": {echoed}}}"#))
+        };
+        let server = everybody(fails, |sandbox, step, came| {
+            let error = error(sandbox, step, came);
+            let known = matches!(error.kind, ErrorKind::Unauthenticated(_) | ErrorKind::Forbidden(_));
+            assert!(known && !error.is_retryable(), "{step:?}: {error:?}");
+            assert_eq!(error.fault(), Fault::Caller, "{step:?}: {error:?}");
+        })
+        .await;
+        let sent = server.take();
+        assert!(sent.iter().any(|request| format!("{request:?}").contains(KEY)), "the key was sent at all");
+    }
+}
+
+#[tokio::test]
+async fn a_quota_is_told_with_when_to_come_again() {
+    let fails = |_: &Received| Reply::json(429, r#"{"message": "slow down"}"#).with("retry-after", "7");
+    everybody(fails, |sandbox, step, came| {
+        let error = error(sandbox, step, came);
+        assert!(matches!(error.kind, ErrorKind::Quota { .. }), "{step:?}: {error:?}");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{step:?}: {error:?}");
+        assert!(error.is_retryable(), "{step:?}: {error:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_at_fault() {
+    for status in [500, 502, 503] {
+        everybody(
+            move |_| Reply::typed(status, "text/html", "<html>sorry</html>"),
+            |sandbox, step, came| {
+                let error = error(sandbox, step, came);
+                assert_eq!(error.fault(), Fault::Sandbox, "{step:?}: {error:?}");
+            },
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_waited_for_no_longer_than_allowed() {
+    let fails = |_: &Received| Reply::json(200, "{").ending(Ending::Stall);
+    everybody(fails, |sandbox, step, came| {
+        if deleted(step, &came) {
+            return;
+        }
+        let error = error(sandbox, step, came);
+        assert!(matches!(error.kind, ErrorKind::TimedOut { limit: "read", .. }), "{step:?}: {error:?}");
+        assert!(error.is_retryable(), "{step:?}: {error:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_the_networks_fault() {
+    let fails = |_: &Received| Reply::json(200, r#"{"half": "#).ending(Ending::Cut);
+    everybody(fails, |sandbox, step, came| {
+        if deleted(step, &came) {
+            return;
+        }
+        let error = error(sandbox, step, came);
+        assert!(matches!(error.kind, ErrorKind::Transport { .. }), "{step:?}: {error:?}");
+        assert_eq!(error.fault(), Fault::Network, "{step:?}: {error:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redirect_is_told_and_not_followed() {
+    let elsewhere = StandIn::start(|_| Reply::json(200, "{}")).await;
+    for status in [301, 302, 307, 308] {
+        let location = format!("{}/x", elsewhere.address);
+        everybody(
+            move |_| Reply::json(status, "").with("location", location.clone()),
+            |sandbox, step, came| {
+                let error = error(sandbox, step, came);
+                assert!(error.to_string().contains("redirected"), "{step:?}: {error}");
+            },
+        )
+        .await;
+    }
+    assert_eq!(elsewhere.lines(), Vec::<String>::new(), "neither key nor sample went elsewhere");
+}
+
+/// Answers that are no answers, with a status of success: never an id, a finished analysis or a harmless sample, and never a panic.
+#[tokio::test]
+async fn nonsense_proves_nothing() {
+    let deep = |open: &str| open.repeat(100_000);
+    let bodies = HashMap::from([
+        ("a page", "<!doctype html><html><body>Please log in.</body></html>".to_owned()),
+        ("nothing", String::new()),
+        ("no object", "5".to_owned()),
+        ("an empty object", "{}".to_owned()),
+        ("a list", "[]".to_owned()),
+        ("null", "null".to_owned()),
+        ("half", r#"{"data": [{"id": "#.to_owned()),
+        ("nested lists", deep("[")),
+        ("nested objects", deep(r#"{"data":"#)),
+        ("nested elements", deep("<a>")),
+        (
+            "an entity",
+            "<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;&b;\">]><wildfire>&c;</wildfire>".to_owned(),
+        ),
+        ("wrong types", WRONG_TYPES.to_owned()),
+        ("no text", "\u{0}\u{1}\u{fffd}".to_owned()),
+    ]);
+    for (name, body) in bodies {
+        everybody(
+            move |_| Reply::json(200, &body),
+            |sandbox, step, came| {
+                let harmless = match &came {
+                    Err(_) | Ok(Came::Nothing) => true,
+                    Ok(Came::Submission) => false,
+                    Ok(Came::Status(status)) => *status != Status::Finished,
+                    Ok(Came::Verdict(word)) => *word == Word::Unknown,
+                };
+                assert!(harmless, "{name}: {}, {step:?}: {came:?}", sandbox.name());
+            },
+        )
+        .await;
+    }
+}
+
+/// Names that vendors use, with values of other types.
+const WRONG_TYPES: &str = r#"{"task_id": {}, "task_ids": 5, "task": [], "status": {"a": 1}, "id": [], "data": 7, "job_id": false,
+    "sha256": 5, "state": 9, "verdict": {}, "threat_score": "high", "score": [], "info": "x", "analysis": 5, "flow_id": {},
+    "reports": [], "allFinished": "perhaps", "tasks": 5, "sample": 3, "resources": {}, "errors": 5, "alert": 5, "ID": {},
+    "submissionStatus": 5, "malscore": {}, "malstatus": 1, "signatures": 5, "network": 5, "target": 5, "result": 5}"#;
+
+/// A report of a size that nobody expects is refused at the limit, and read without holding it in memory below it.
+#[tokio::test]
+async fn a_body_of_any_size_has_a_limit() {
+    let fails = |_: &Received| {
+        let piece = Bytes::from(vec![b' '; 64 << 10]);
+        // As much again as the client takes.
+        Reply::json(200, "{").ending(Ending::Repeat { piece, times: 8192 + 1, end: Bytes::from_static(b"}") })
+    };
+    let server = StandIn::start(fails).await;
+    for sandbox in clients(&server.address) {
+        let asked = tokio::time::timeout(HANGS, ask(&*sandbox, Step::Status)).await.expect("it does not hang");
+        let error = error(&*sandbox, Step::Status, asked);
+        assert!(matches!(error.kind, ErrorKind::TooLarge { .. }), "{error:?}");
+    }
+}
