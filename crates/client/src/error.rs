@@ -155,6 +155,24 @@ pub enum ErrorKind {
     Sink(#[source] std::io::Error),
 }
 
+impl ErrorKind {
+    /// What a status that is no success means, when nothing more is known.
+    pub(crate) fn of_status(status: u16, message: String, retry_after: Option<Duration>) -> Self {
+        match status {
+            401 => Self::Unauthenticated(message),
+            403 => Self::Forbidden(message),
+            404 | 410 => Self::NotFound(message),
+            413 | 415 => Self::Refused(message),
+            429 => Self::Quota { message, retry_after },
+            300..=399 => {
+                let message = format!("redirected, which is not followed: is the address right? {message}");
+                Self::Status { status, message, retry_after }
+            }
+            status => Self::Status { status, message, retry_after },
+        }
+    }
+}
+
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {

@@ -28,6 +28,8 @@ pub enum Vendor {
     Cape,
     /// Falcon Sandbox, Hybrid Analysis.
     Falcon,
+    /// Falcon X, CrowdStrike's sandbox in its cloud.
+    FalconX,
     /// FireEye AX, Trellix.
     FireEye,
     /// Joe Sandbox.
@@ -49,11 +51,12 @@ pub enum Vendor {
 
 impl Vendor {
     /// All whose sandboxes analyse: those that there is a [`Sandbox`] of.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Cuckoo,
         Self::Cuckoo3,
         Self::Cape,
         Self::Falcon,
+        Self::FalconX,
         Self::FireEye,
         Self::Joe,
         Self::VmRay,
@@ -71,6 +74,7 @@ impl Vendor {
             Self::Cuckoo3 => "cuckoo3",
             Self::Cape => "cape",
             Self::Falcon => "falcon",
+            Self::FalconX => "falconx",
             Self::FireEye => "fireeye",
             Self::Joe => "joe",
             Self::VmRay => "vmray",
@@ -340,6 +344,11 @@ pub trait Sandbox: Send + Sync + fmt::Debug {
     /// How much there is to do.
     fn queue(&self) -> Boxed<'_, Queue> {
         unsupported(self, Step::Queue, Capability::Queue)
+    }
+
+    /// Gives back what the vendor counts while it is open: a session. Nothing with most vendors. A later call opens a new one.
+    fn close(&self) -> Boxed<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
@@ -22,6 +22,8 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Answer {
     pub(super) response: reqwest::Response,
+    /// What has been read of the body ahead.
+    pub(super) ahead: Bytes,
     pub(super) context: Context,
 }
 
@@ -54,13 +56,39 @@ impl Answer {
         self.bytes_within(limit).await
     }
 
+    /// The body's first bytes, which stay in it: this many, or all where there are fewer.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn peek(&mut self, least: usize) -> Result<&[u8]> {
+        let Self { response, ahead, context } = self;
+        let reading = async {
+            while ahead.len() < least {
+                let piece = response.chunk().await.map_err(|error| context.transport(&error, true))?;
+                let Some(piece) = piece else { break };
+                *ahead = if ahead.is_empty() { piece } else { [&ahead[..], &piece].concat().into() };
+            }
+            Ok(())
+        };
+        context.in_time(reading).await?;
+        Ok(&self.ahead)
+    }
+
+    /// The body from its start, and what its errors need.
+    fn pieces(self) -> (BoxStream<'static, Result<Bytes>>, Context) {
+        let Self { response, ahead, context } = self;
+        let of_errors = context.clone();
+        let rest = response.bytes_stream().map(move |piece| piece.map_err(|error| of_errors.transport(&error, true)));
+        let ahead = stream::iter((!ahead.is_empty()).then_some(Ok(ahead)));
+        (ahead.chain(rest).boxed(), context)
+    }
+
     async fn bytes_within(self, limit: u64) -> Result<Bytes> {
-        let Self { response, context } = self;
+        let (mut pieces, context) = self.pieces();
         let reading = async {
             let mut body = Vec::new();
-            let mut pieces = response.bytes_stream();
             while let Some(piece) = pieces.next().await {
-                let piece = piece.map_err(|error| context.transport(&error, true))?;
+                let piece = piece?;
                 if body.len() as u64 + piece.len() as u64 > limit {
                     return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
                 }
@@ -96,13 +124,12 @@ impl Answer {
     /// # Errors
     /// As [`Answer::bytes`]; [`ErrorKind::Sink`] when there is no room on the disk.
     pub async fn spool(self) -> Result<Spooled> {
-        let Self { response, context } = self;
+        let (mut pieces, context) = self.pieces();
         let limit = context.max_answer_bytes();
         let reading = async {
             let mut spooled = Spooled::default();
-            let mut pieces = response.bytes_stream();
             while let Some(piece) = pieces.next().await {
-                let piece = piece.map_err(|error| context.transport(&error, true))?;
+                let piece = piece?;
                 if spooled.length() + piece.len() as u64 > limit {
                     return Err(context.error(ErrorKind::TooLarge { what: "the answer", limit }));
                 }
@@ -139,29 +166,27 @@ impl Answer {
     /// The body as it comes, for something large.
     #[must_use]
     pub fn download(self) -> Download {
-        let Self { response, context } = self;
-        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text = |name| self.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let name = text(header::CONTENT_DISPOSITION).and_then(|value| file_name(&value));
         let content_type = text(header::CONTENT_TYPE);
-        let length = response.content_length();
-        let bytes = response.bytes_stream().map(move |piece| piece.map_err(|error| context.transport(&error, true)));
-        Download { name, content_type, length, password: None, bytes: bytes.boxed() }
+        // Not of the decoder, which counts down as the body is read, but of the head.
+        let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        Download { name, content_type, length, password: None, bytes: self.pieces().0 }
     }
 
     /// The error that this answer is, with the answer in it.
     pub async fn into_http_error(self) -> crate::Error {
-        let Self { response, context } = self;
-        let mut url = response.url().clone();
+        let mut url = self.response.url().clone();
         // There is nothing in an HTTP address that refuses this.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
-        let (status, mut headers) = (response.status(), response.headers().clone());
+        let (status, mut headers) = (self.status(), self.headers().clone());
+        let (mut pieces, context) = self.pieces();
         for value in headers.values_mut() {
             *value =
                 context.hide_bytes(value.as_bytes()).and_then(|hidden| hidden.try_into().ok()).unwrap_or(value.clone());
         }
         let reading = async {
             let (mut body, mut cut) = (Vec::new(), false);
-            let mut pieces = response.bytes_stream();
             while let Some(piece) = pieces.next().await {
                 let Ok(piece) = piece else { return Ok((body, true)) };
                 let room = MAX_ERROR_BYTES - body.len();
@@ -190,19 +215,7 @@ impl Answer {
         let message = context.hide(&said.unwrap_or_else(|| context.shown(&body, SHOWN)));
         let message =
             if message.is_empty() { status.canonical_reason().unwrap_or("no text").to_owned() } else { message };
-        context.error(match status.as_u16() {
-            401 => ErrorKind::Unauthenticated(message),
-            403 => ErrorKind::Forbidden(message),
-            404 | 410 => ErrorKind::NotFound(message),
-            413 | 415 => ErrorKind::Refused(message),
-            429 => ErrorKind::Quota { message, retry_after },
-            300..=399 => ErrorKind::Status {
-                status: status.as_u16(),
-                message: format!("redirected, which is not followed: is the address right? {message}"),
-                retry_after,
-            },
-            status => ErrorKind::Status { status, message, retry_after },
-        })
+        context.error(ErrorKind::of_status(status.as_u16(), message, retry_after))
     }
 }
 

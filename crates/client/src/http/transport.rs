@@ -1,6 +1,7 @@
 //! Sends requests.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -16,6 +17,8 @@ use crate::secret::Secret;
 
 /// What need not be encoded in a segment of a path (RFC 3986, `unreserved`).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Secrets that a server has given and that are remembered: those in use, and those of requests still under way.
+const MAX_GIVEN: usize = 8;
 /// Before the first retry; doubled for each later one, with as much again at random.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A server that wants a longer pause is told of to the caller instead.
@@ -190,6 +193,8 @@ struct Shared {
     settings: Settings,
     vendor: Vendor,
     secrets: Vec<Secret>,
+    /// Secrets that the server has given, the newest last.
+    given: RwLock<VecDeque<Secret>>,
     pace: Pace,
 }
 
@@ -213,7 +218,8 @@ impl Context {
 
     /// A text without secrets.
     pub(super) fn hide(&self, text: &str) -> String {
-        self.shared.secrets.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
+        let given = self.shared.given.read().unwrap_or_else(PoisonError::into_inner);
+        self.shared.secrets.iter().chain(&*given).fold(text.to_owned(), |text, secret| secret.hide_in(&text))
     }
 
     /// Bytes without secrets; nothing where there are none in them.
@@ -269,7 +275,7 @@ impl Transport {
     pub fn new(settings: Settings, vendor: Vendor, mut secrets: Vec<Secret>) -> Result<Self> {
         secrets.extend(settings.proxy.clone());
         let pace = Pace::new(settings.concurrency, settings.per_minute);
-        let shared = Arc::new(Shared { settings, vendor, secrets, pace });
+        let shared = Arc::new(Shared { settings, vendor, secrets, given: RwLock::default(), pace });
         let context = Context { shared: Arc::clone(&shared), step: Step::Other("reading the settings"), end: None };
         let client =
             build(&shared.settings).map_err(|problem| context.error(ErrorKind::Invalid(context.hide(&problem))))?;
@@ -280,6 +286,16 @@ impl Transport {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.settings.name
+    }
+
+    /// Keeps a secret that the server has given, a token of a session, out of all that is said from now on. Of the oldest of more than
+    /// eight nothing is known any more: they have expired.
+    pub fn keep_secret(&self, secret: Secret) {
+        let mut given = self.shared.given.write().unwrap_or_else(PoisonError::into_inner);
+        given.push_back(secret);
+        if given.len() > MAX_GIVEN {
+            given.pop_front();
+        }
     }
 
     /// An error of a step, for what an answer says.
@@ -364,7 +380,7 @@ impl Transport {
             }
         };
         let response = request.send().await.map_err(|error| context.transport(&error, true))?;
-        Ok(Answer { response, context: context.clone() })
+        Ok(Answer { response, ahead: bytes::Bytes::new(), context: context.clone() })
     }
 }
 

@@ -237,3 +237,14 @@ async fn an_id_cannot_leave_its_segment() {
     let _ = cuckoo.status(&Submission::new("../../delete/1?x=1#y z")).await;
     assert_eq!(server.lines(), ["GET /tasks/view/..%2F..%2Fdelete%2F1%3Fx%3D1%23y%20z"]);
 }
+
+/// Encoded or not, `..` is a way out of a directory to every reader of addresses.
+#[tokio::test]
+async fn an_id_that_leads_elsewhere_is_not_sent() {
+    let (server, cuckoo) = one(200, "{}").await;
+    for id in [".", ".."] {
+        let error = cuckoo.delete(&Submission::new(id)).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Invalid(_)), "{error}");
+    }
+    assert!(server.lines().is_empty());
+}
