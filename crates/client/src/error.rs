@@ -123,6 +123,9 @@ pub enum ErrorKind {
     /// The vendor does not take this sample.
     #[error("the sample was refused: {0}")]
     Refused(String),
+    /// The vendor has this sample already and was asked to take it only once.
+    #[error("it is there already: {0}")]
+    Duplicate(String),
     /// The analysis failed: it ends any wait.
     #[error("the analysis failed: {0}")]
     AnalysisFailed(String),
@@ -198,6 +201,7 @@ impl Error {
             | ErrorKind::NotReady(_)
             | ErrorKind::Quota { .. }
             | ErrorKind::Refused(_)
+            | ErrorKind::Duplicate(_)
             | ErrorKind::Sink(_) => Fault::Caller,
             ErrorKind::Transport { .. } | ErrorKind::TimedOut { .. } => Fault::Network,
             ErrorKind::Status { status, .. } if *status < 500 => Fault::Caller,

@@ -83,7 +83,11 @@ impl Answer {
         (ahead.chain(rest).boxed(), context)
     }
 
-    async fn bytes_within(self, limit: u64) -> Result<Bytes> {
+    /// The body, whole, if it has no more than `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Answer::bytes`], with this limit.
+    pub async fn bytes_within(self, limit: u64) -> Result<Bytes> {
         let (mut pieces, context) = self.pieces();
         let reading = async {
             let mut body = Vec::new();
@@ -112,8 +116,18 @@ impl Answer {
     /// # Errors
     /// As [`Answer::bytes`]; [`ErrorKind::Malformed`] when it is something else, with its beginning: a page of a proxy, for example.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
+        let limit = self.context.max_answer_bytes();
+        self.json_within(limit).await
+    }
+
+    /// The body as JSON of some type, if it has no more than `limit` bytes: for answers that are held in memory as values, which are much larger
+    /// than their text.
+    ///
+    /// # Errors
+    /// As [`Answer::json`], with this limit.
+    pub async fn json_within<T: DeserializeOwned>(self, limit: u64) -> Result<T> {
         let context = self.context.clone();
-        let body = self.bytes().await?;
+        let body = self.bytes_within(limit).await?;
         serde_json::from_slice(&body).map_err(|error| {
             context.error(ErrorKind::Malformed(format!("{error}, in: {}", context.shown(&body, SHOWN))))
         })

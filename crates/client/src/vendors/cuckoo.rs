@@ -284,7 +284,7 @@ struct Found {
     target: Target,
     #[serde(default, deserialize_with = "loose::list")]
     signatures: Vec<Signature>,
-    #[serde(default, deserialize_with = "loose::object")]
+    #[serde(default, deserialize_with = "loose::section")]
     network: Network,
 }
 
@@ -298,6 +298,7 @@ struct Info {
 
 #[derive(Debug, Default, Deserialize)]
 struct Machine {
+    #[serde(default, deserialize_with = "loose::text")]
     name: Option<String>,
 }
 

@@ -1,7 +1,15 @@
-//! Values of types that differ from server to server.
+//! Values of types that differ from server to server. What is not wanted is passed over as it is read, and not held.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+/// Members of a list that are kept; those after them are passed over.
+const MAX_MEMBERS: usize = 100_000;
 
 /// A number, or a text that is one; whatever else comes is none.
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
@@ -10,6 +18,11 @@ pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
         Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
         _ => None,
     })
+}
+
+/// A text, or a number as text; whatever else comes, and an empty text, is none.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(id(&Value::deserialize(deserializer)?))
 }
 
 /// An id: a text, or a number as text.
@@ -22,24 +35,150 @@ pub(super) fn id(value: &Value) -> Option<String> {
 }
 
 /// A list; whatever else comes is an empty one, and members of it that are something else are left out.
-pub(super) fn list<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Array(items) => items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect(),
-        _ => Vec::new(),
-    })
+pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_any(Loose::<List<T>>(PhantomData)).map(|list| list.0)
 }
 
-/// An object; whatever else comes is an empty one.
-pub(super) fn object<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(
+/// An object; whatever else comes is an empty one. It is held whole while it is read, so that any problem within it makes it an empty one too.
+pub(super) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+/// An object of which most is not wanted; whatever else comes is an empty one. Its members must themselves take whatever comes.
+pub(super) fn section<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
+    deserializer.deserialize_any(Loose::<Section<T>>(PhantomData)).map(|section| section.0)
+}
+
+/// Something that is empty where what comes is of another type.
+trait Taken: Default {
+    fn of_sequence<'de, A: SeqAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        while members.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::default())
+    }
+
+    fn of_map<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::default())
+    }
+}
+
+struct List<T>(Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: DeserializeOwned> Taken for List<T> {
+    fn of_sequence<'de, A: SeqAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < MAX_MEMBERS {
+            match members.next_element::<Value>()? {
+                Some(member) => kept.extend(serde_json::from_value(member).ok()),
+                None => return Ok(Self(kept)),
+            }
+        }
+        while members.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self(kept))
+    }
+}
+
+#[derive(Default)]
+struct Section<T>(T);
+
+impl<T: DeserializeOwned + Default> Taken for Section<T> {
+    fn of_map<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Self)
+    }
+}
+
+struct Loose<T>(PhantomData<T>);
+
+impl<'de, T: Taken> Visitor<'de> for Loose<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::of_sequence(members)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::of_map(members)
+    }
 }
 
 /// A number of 0 to 100 as such.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits, and NaN to 0")]
 pub(super) fn percent(number: f64) -> u8 {
     number.clamp(0.0, 100.0).round() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    struct Outer {
+        #[serde(default, deserialize_with = "list")]
+        many: Vec<u8>,
+        #[serde(default, deserialize_with = "section")]
+        inner: Inner,
+        #[serde(default, deserialize_with = "text")]
+        name: Option<String>,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    struct Inner {
+        #[serde(default, deserialize_with = "list")]
+        many: Vec<u8>,
+    }
+
+    #[test]
+    fn whatever_comes_is_read() {
+        for other in ["null", "true", "-1", "1", "1.5", "\"x\"", "[]", "{}", "[[1], {}]", "{\"a\": [{}]}"] {
+            let text = format!(r#"{{"many": {other}, "inner": {other}, "rest": {other}}}"#);
+            assert_eq!(serde_json::from_str::<Outer>(&text).expect(other), Outer::default());
+        }
+        let text = r#"{"name": 7, "many": [1, "x", 300, 2], "inner": {"other": [1], "many": [3]}}"#;
+        let expected = Outer { many: vec![1, 2], inner: Inner { many: vec![3] }, name: Some("7".to_owned()) };
+        assert_eq!(serde_json::from_str::<Outer>(text).expect("JSON"), expected);
+        assert_eq!(serde_json::from_reader::<_, Outer>(text.as_bytes()).expect("JSON"), expected);
+        assert!(serde_json::from_str::<Outer>(r#"{"many": [1, "#).is_err());
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let text = format!("{{\"many\": [{}1]}}", "1,".repeat(MAX_MEMBERS + 10));
+        assert_eq!(serde_json::from_str::<Outer>(&text).expect("JSON").many.len(), MAX_MEMBERS);
+    }
 }

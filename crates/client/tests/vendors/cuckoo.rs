@@ -236,6 +236,11 @@ async fn an_id_cannot_leave_its_segment() {
     let (server, cuckoo) = one(404, "{}").await;
     let _ = cuckoo.status(&Submission::new("../../delete/1?x=1#y z")).await;
     assert_eq!(server.lines(), ["GET /tasks/view/..%2F..%2Fdelete%2F1%3Fx%3D1%23y%20z"]);
+    for id in ["..", "."] {
+        let error = cuckoo.artifact(&Submission::new(id), ArtifactKind::Json.into()).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Invalid(_)), "{id}: {error}");
+    }
+    assert!(server.lines().is_empty());
 }
 
 /// Encoded or not, `..` is a way out of a directory to every reader of addresses.
