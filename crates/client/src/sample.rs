@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
 
 use crate::spool::Spooled;
 
@@ -38,6 +39,15 @@ pub enum Origin {
     Bytes(Bytes),
     /// What a stream held: see [`Origin::read`].
     Spooled(Arc<Spooled>),
+    /// A part of another, for uploads in pieces: see [`Origin::slice`].
+    Slice {
+        /// Of which.
+        whole: Arc<Origin>,
+        /// Its first byte.
+        from: u64,
+        /// Its length in bytes.
+        length: u64,
+    },
 }
 
 /// Of two that were spooled, only one and the same is equal.
@@ -47,6 +57,10 @@ impl PartialEq for Origin {
             (Self::Path(one), Self::Path(other)) => one == other,
             (Self::Bytes(one), Self::Bytes(other)) => one == other,
             (Self::Spooled(one), Self::Spooled(other)) => Arc::ptr_eq(one, other),
+            (
+                Self::Slice { whole, from, length },
+                Self::Slice { whole: other, from: other_from, length: other_length },
+            ) => (from, length) == (other_from, other_length) && whole == other,
             _ => false,
         }
     }
@@ -113,15 +127,28 @@ impl Origin {
         }
     }
 
+    /// `length` bytes of it from `from` on, read as it is sent. That there are so many shows when it is read.
+    #[must_use]
+    pub fn slice(self: &Arc<Self>, from: u64, length: u64) -> Self {
+        Self::Slice { whole: Arc::clone(self), from, length }
+    }
+
     /// Its length in bytes.
     ///
     /// # Errors
-    /// The file is not there, or is no regular file: one that never ends must not be sent.
-    pub async fn length(&self) -> std::io::Result<u64> {
-        match self {
-            Self::Bytes(bytes) => Ok(bytes.len() as u64),
-            Self::Path(path) => regular(path).await,
-            Self::Spooled(spooled) => Ok(spooled.length()),
+    /// The file is not there, or is no regular file: one that never ends must not be sent. A slice is not all there.
+    pub async fn length(&self) -> io::Result<u64> {
+        let (whole, range) = self.range();
+        let all = match whole {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Path(path) => regular(path).await?,
+            Self::Spooled(spooled) => spooled.length(),
+            Self::Slice { length, .. } => *length,
+        };
+        match range {
+            None => Ok(all),
+            Some((from, length)) if from.checked_add(length).is_some_and(|end| end <= all) => Ok(length),
+            Some(_) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends before the part that is wanted")),
         }
     }
 
@@ -129,42 +156,83 @@ impl Origin {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn sha256(&self) -> std::io::Result<Hash> {
+    pub async fn sha256(&self) -> io::Result<Hash> {
         let mut hasher = Sha256::new();
-        match self {
-            Self::Bytes(bytes) => hasher.update(bytes),
-            Self::Spooled(spooled) => {
-                let mut pieces = std::pin::pin!(Arc::clone(spooled).pieces(CHUNK));
-                while let Some(piece) = pieces.try_next().await? {
-                    hasher.update(&piece);
-                }
-            }
-            Self::Path(path) => {
-                regular(path).await?;
-                let mut file = tokio::fs::File::open(path).await?;
-                let mut buffer = vec![0; CHUNK];
-                loop {
-                    let count = file.read(&mut buffer).await?;
-                    if count == 0 {
-                        break;
-                    }
-                    hasher.update(&buffer[..count]);
-                }
-            }
+        let (_, mut pieces) = self.open().await?;
+        while let Some(piece) = pieces.try_next().await? {
+            hasher.update(&piece);
         }
         Ok(Hash {
             kind: HashKind::Sha256,
             digits: hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
+
+    /// Its length, and its bytes from its start. A file that is lengthened meanwhile gives an error; one that is shortened fewer bytes.
+    pub(crate) async fn open(&self) -> io::Result<(u64, BoxStream<'static, io::Result<Bytes>>)> {
+        let length = self.length().await?;
+        let (whole, range) = self.range();
+        let from = range.map_or(0, |(from, _)| from);
+        let pieces = match whole {
+            Self::Bytes(bytes) => {
+                let place = |offset: u64| usize::try_from(offset).map_or(bytes.len(), |offset| offset.min(bytes.len()));
+                stream::iter([Ok(bytes.slice(place(from)..place(from + length)))]).boxed()
+            }
+            Self::Path(path) => {
+                let mut file = tokio::fs::File::open(path).await?;
+                if range.is_some() {
+                    file.seek(io::SeekFrom::Start(from)).await?;
+                    ReaderStream::with_capacity(file.take(length), CHUNK).boxed()
+                } else {
+                    exactly(file, length)
+                }
+            }
+            Self::Spooled(spooled) => Arc::clone(spooled).pieces(from, length, CHUNK).boxed(),
+            Self::Slice { .. } => stream::empty().boxed(),
+        };
+        Ok((length, pieces))
+    }
+
+    /// What it is a part of, itself no part of another; and which bytes, where it is not all of it.
+    fn range(&self) -> (&Self, Option<(u64, u64)>) {
+        let (mut whole, mut range) = (self, None::<(u64, u64)>);
+        while let Self::Slice { whole: outer, from, length } = whole {
+            range = Some(match range {
+                // One that does not fit into what it is a part of is told of by its place, which is nowhere.
+                Some((inner, wanted)) if inner.checked_add(wanted).is_some_and(|end| end <= *length) => {
+                    (inner.saturating_add(*from), wanted)
+                }
+                Some((_, wanted)) => (u64::MAX, wanted.max(1)),
+                None => (*from, *length),
+            });
+            whole = outer;
+        }
+        (whole, range)
+    }
 }
 
-async fn regular(path: &Path) -> std::io::Result<u64> {
+/// This many bytes of a file, or an error.
+fn exactly(file: tokio::fs::File, length: u64) -> BoxStream<'static, io::Result<Bytes>> {
+    let changed = || io::Error::other("the file has changed while it was sent");
+    let counted = ReaderStream::with_capacity(file, CHUNK).scan(length, move |left, piece| {
+        let piece = piece.and_then(|piece| match left.checked_sub(piece.len() as u64) {
+            Some(rest) => {
+                *left = rest;
+                Ok(piece)
+            }
+            None => Err(changed()),
+        });
+        std::future::ready(Some(piece))
+    });
+    counted.boxed()
+}
+
+async fn regular(path: &Path) -> io::Result<u64> {
     let metadata = tokio::fs::metadata(path).await?;
     if metadata.is_file() {
         return Ok(metadata.len());
     }
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
 }
 
 /// Which hash.
@@ -270,5 +338,32 @@ mod tests {
         assert_eq!(of_file.length().await.expect("read"), length);
         let empty = Origin::Bytes(Bytes::new()).sha256().await.expect("read");
         assert_eq!(empty.as_str(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[tokio::test]
+    async fn a_slice_is_its_part_of_the_whole() {
+        let path = std::env::current_exe().expect("there is one");
+        let bytes = std::fs::read(&path).expect("it can be read");
+        let all = bytes.len() as u64;
+        let spooled = Origin::read(bytes.as_slice(), all).await.expect("read");
+        for whole in [Origin::Path(path.clone()), Origin::Bytes(bytes.clone().into()), spooled] {
+            let whole = Arc::new(whole);
+            for (from, length) in [(0, 0), (0, all), (3, 200_000), (all - 1, 1), (all, 0)] {
+                let slice = whole.slice(from, length);
+                let (told, pieces) = slice.open().await.expect("it opens");
+                let read: Vec<Bytes> = pieces.try_collect().await.expect("read");
+                let start = usize::try_from(from).expect("it fits");
+                let end = start + usize::try_from(length).expect("it fits");
+                assert!(read.concat() == bytes[start..end], "{from} {length}");
+                assert_eq!(told, length);
+            }
+            let of_slice = Arc::new(whole.slice(10, 100)).slice(5, 20);
+            let expected = Origin::Bytes(bytes[15..35].to_vec().into());
+            assert_eq!(of_slice.sha256().await.expect("read"), expected.sha256().await.expect("read"));
+            let beyond = Arc::new(whole.slice(10, 100)).slice(81, 20);
+            for slice in [beyond, whole.slice(all, 1), whole.slice(u64::MAX, 2), whole.slice(0, all + 1)] {
+                assert!(slice.length().await.is_err() && slice.open().await.is_err(), "{slice:?}");
+            }
+        }
     }
 }

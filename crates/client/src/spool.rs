@@ -80,12 +80,19 @@ impl Spooled {
         }
     }
 
-    /// Its bytes from its start, so many at once, read off the runtime's threads where they are on the disk.
-    pub(crate) fn pieces(self: Arc<Self>, at_once: usize) -> impl Stream<Item = io::Result<Bytes>> + Send {
-        stream::try_unfold((self, 0_u64), move |(spooled, position)| async move {
+    /// `length` of its bytes from `from` on, so many at once, read off the runtime's threads where they are on the disk.
+    pub(crate) fn pieces(
+        self: Arc<Self>,
+        from: u64,
+        length: u64,
+        at_once: usize,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        let end = from.saturating_add(length);
+        stream::try_unfold((self, from), move |(spooled, position)| async move {
             let reading = Arc::clone(&spooled);
             let read = move || {
-                let mut piece = vec![0; at_once];
+                let left = usize::try_from(end - position).unwrap_or(usize::MAX);
+                let mut piece = vec![0; at_once.min(left)];
                 let count = Reader { spooled: &reading, position }.read(&mut piece)?;
                 piece.truncate(count);
                 Ok::<_, io::Error>(piece)

@@ -1,16 +1,11 @@
 //! Forms with files (RFC 7578), whose length is known before the first byte is sent.
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use tokio_util::io::ReaderStream;
 
 use crate::sample::Origin;
-
-/// Bytes that are read of a file at once.
-const CHUNK: usize = 64 << 10;
 
 /// One part of a form.
 #[derive(Debug, Clone)]
@@ -76,13 +71,9 @@ pub(super) async fn open(parts: &[Part]) -> io::Result<Form> {
                     quoted(file_name)
                 );
                 text(head, &mut length, &mut pieces);
-                let of_file = origin.length().await?;
+                let (of_file, bytes) = origin.open().await?;
                 length += of_file;
-                pieces.push(match origin {
-                    Origin::Bytes(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
-                    Origin::Path(path) => exactly(tokio::fs::File::open(path).await?, of_file),
-                    Origin::Spooled(spooled) => Arc::clone(spooled).pieces(CHUNK).boxed(),
-                });
+                pieces.push(bytes);
                 text("\r\n".to_owned(), &mut length, &mut pieces);
             }
         }
@@ -90,22 +81,6 @@ pub(super) async fn open(parts: &[Part]) -> io::Result<Form> {
     text(format!("--{boundary}--\r\n"), &mut length, &mut pieces);
     let bytes = stream::iter(pieces).flatten().boxed();
     Ok(Form { content_type: format!("multipart/form-data; boundary={boundary}"), length, bytes })
-}
-
-/// This many bytes of a file, or an error.
-fn exactly(file: tokio::fs::File, length: u64) -> BoxStream<'static, io::Result<Bytes>> {
-    let changed = || io::Error::other("the file has changed while it was sent");
-    let counted = ReaderStream::with_capacity(file, CHUNK).scan(length, move |left, piece| {
-        let piece = piece.and_then(|piece| match left.checked_sub(piece.len() as u64) {
-            Some(rest) => {
-                *left = rest;
-                Ok(piece)
-            }
-            None => Err(changed()),
-        });
-        std::future::ready(Some(piece))
-    });
-    counted.boxed()
 }
 
 /// A name between quotation marks, as browsers write it (WHATWG HTML, "multipart/form-data encoding algorithm").
