@@ -1,36 +1,19 @@
 //! What every client does when a server fails or lies, whoever's it is.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use belljar_client::http::Settings;
-use belljar_client::vendors::{Cuckoo, CuckooSettings};
 use belljar_client::{
-    Artifact, ArtifactKind, Error, ErrorKind, Fault, Hash, Options, Result, Sample, Sandbox, Secret, Status,
-    Submission, Word,
+    Artifact, ArtifactKind, Error, ErrorKind, Fault, Hash, Options, Result, Sample, Sandbox, Status, Submission, Word,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
+use crate::clients::{KEY, clients, logged_in};
 use crate::stand_in::{Ending, Received, Reply, StandIn};
 
-/// What must be in no error.
-const KEY: &str = "k3y-that-nobody-may-see";
 /// More than any of these tests takes, so that one that hangs is told as such.
 const HANGS: Duration = Duration::from_secs(60);
-
-/// A client of each vendor.
-fn clients(address: &str) -> Vec<Arc<dyn Sandbox>> {
-    let http = |name: &str| {
-        let mut http = Settings::new(name, address);
-        http.tries = 1;
-        http.read_timeout = Duration::from_millis(500);
-        http
-    };
-    let key = || Secret::new(KEY);
-    vec![Arc::new(Cuckoo::new(CuckooSettings { http: http("cuckoo"), token: Some(key()) }).unwrap())]
-}
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,25 +78,13 @@ async fn ask(sandbox: &dyn Sandbox, step: Step) -> Result<Came> {
     })
 }
 
-/// Logging in works, so that what comes after it is what fails.
-fn logged_in(request: &Received) -> Option<Reply> {
-    let path = request.target.split('?').next().unwrap_or_default();
-    if path.ends_with("/auth/login") {
-        return Some(Reply::json(200, "{}").with("x-feapi-token", "a-token"));
-    }
-    if path.ends_with("/oauth2/token") {
-        return Some(Reply::json(201, r#"{"access_token": "a-token", "expires_in": 1799}"#));
-    }
-    None
-}
-
 /// Asks everything of everybody; `check` judges.
 async fn everybody(
     fails: impl Fn(&Received) -> Reply + Send + Sync + 'static,
     check: impl Fn(&dyn Sandbox, Step, Result<Came>),
 ) -> StandIn {
     let server = StandIn::start(move |request| logged_in(request).unwrap_or_else(|| fails(request))).await;
-    for sandbox in clients(&server.address) {
+    for sandbox in clients(&server.address).await {
         for step in steps(&*sandbox) {
             let asked = tokio::time::timeout(HANGS, ask(&*sandbox, step)).await;
             let came = asked.unwrap_or_else(|_| panic!("{}, {step:?}: hangs", sandbox.name()));
@@ -285,7 +256,7 @@ async fn a_body_of_any_size_has_a_limit() {
         Reply::json(200, "{").ending(Ending::Repeat { piece, times: 8192 + 1, end: Bytes::from_static(b"}") })
     };
     let server = StandIn::start(fails).await;
-    for sandbox in clients(&server.address) {
+    for sandbox in clients(&server.address).await {
         let asked = tokio::time::timeout(HANGS, ask(&*sandbox, Step::Status)).await.expect("it does not hang");
         let error = error(&*sandbox, Step::Status, asked);
         assert!(matches!(error.kind, ErrorKind::TooLarge { .. }), "{error:?}");

@@ -3,6 +3,7 @@
 //! Numbers in comments are those of the list of behaviours of InQuest's client, which ours is measured by.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod clients;
 mod cuckoo;
 mod failures;
 mod stand_in;
