@@ -174,6 +174,26 @@ impl ErrorKind {
             status => Self::Status { status, message, retry_after },
         }
     }
+
+    /// The same with its texts as `say` has them.
+    pub(crate) fn saying(self, say: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Invalid(text) => Self::Invalid(say(&text)),
+            Self::Transport { reason, sent } => Self::Transport { reason: say(&reason), sent },
+            Self::Unauthenticated(text) => Self::Unauthenticated(say(&text)),
+            Self::Forbidden(text) => Self::Forbidden(say(&text)),
+            Self::NotFound(text) => Self::NotFound(say(&text)),
+            Self::NotReady(text) => Self::NotReady(say(&text)),
+            Self::Quota { message, retry_after } => Self::Quota { message: say(&message), retry_after },
+            Self::Refused(text) => Self::Refused(say(&text)),
+            Self::AnalysisFailed(text) => Self::AnalysisFailed(say(&text)),
+            Self::Status { status, message, retry_after } => {
+                Self::Status { status, message: say(&message), retry_after }
+            }
+            Self::Malformed(text) => Self::Malformed(say(&text)),
+            other => other,
+        }
+    }
 }
 
 /// Whose fault it is.

@@ -42,7 +42,7 @@ pub enum Origin {
     /// A part of another, for uploads in pieces: see [`Origin::slice`].
     Slice {
         /// Of which.
-        whole: Arc<Origin>,
+        whole: Arc<Self>,
         /// Its first byte.
         from: u64,
         /// Its length in bytes.

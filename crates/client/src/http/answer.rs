@@ -220,16 +220,26 @@ impl Answer {
 
     /// The error that this answer is, in its own words where `words` finds some in its JSON.
     pub async fn into_error(self, words: impl Fn(&serde_json::Value) -> Option<String>) -> crate::Error {
+        self.into_error_as(words, |_, kind| kind).await
+    }
+
+    /// As [`Answer::into_error`], where the JSON says better than the status what has happened: `kind` is given it (null where it is none), and
+    /// what the status alone would mean.
+    pub async fn into_error_as(
+        self,
+        words: impl Fn(&serde_json::Value) -> Option<String>,
+        kind: impl FnOnce(&serde_json::Value, ErrorKind) -> ErrorKind,
+    ) -> crate::Error {
         let (status, retry_after, context) = (self.status(), self.retry_after(), self.context.clone());
         let body = match self.bytes_within(MAX_ERROR_BYTES as u64).await {
             Ok(body) => body,
             Err(_) => Bytes::new(),
         };
-        let said = serde_json::from_slice(&body).ok().and_then(|value| words(&value));
-        let message = context.hide(&said.unwrap_or_else(|| context.shown(&body, SHOWN)));
+        let value = serde_json::from_slice(&body).unwrap_or_default();
+        let message = words(&value).unwrap_or_else(|| context.shown(&body, SHOWN));
         let message =
             if message.is_empty() { status.canonical_reason().unwrap_or("no text").to_owned() } else { message };
-        context.error(ErrorKind::of_status(status.as_u16(), message, retry_after))
+        context.error(kind(&value, ErrorKind::of_status(status.as_u16(), message, retry_after)))
     }
 }
 

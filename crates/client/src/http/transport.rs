@@ -19,6 +19,8 @@ use crate::secret::Secret;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Secrets that a server has given and that are remembered: those in use, and those of requests still under way.
 const MAX_GIVEN: usize = 8;
+/// Letters of a text that an error quotes.
+const MAX_SAID: usize = 1000;
 /// Before the first retry; doubled for each later one, with as much again at random.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A server that wants a longer pause is told of to the caller instead.
@@ -203,7 +205,9 @@ impl Context {
         self.shared.settings.max_answer_bytes
     }
 
+    /// An error. Whoever made its text may have quoted the server: secrets are taken out here, and no more is kept than somebody reads.
     pub(super) fn error(&self, kind: ErrorKind) -> Error {
+        let kind = kind.saying(|text| self.said(text));
         Error { sandbox: self.shared.settings.name.clone(), vendor: self.shared.vendor, step: self.step, kind }
     }
 
@@ -220,6 +224,16 @@ impl Context {
     pub(super) fn hide(&self, text: &str) -> String {
         let given = self.shared.given.read().unwrap_or_else(PoisonError::into_inner);
         self.shared.secrets.iter().chain(&*given).fold(text.to_owned(), |text, secret| secret.hide_in(&text))
+    }
+
+    /// A server's words, without secrets and as far as somebody reads them.
+    pub(super) fn said(&self, text: &str) -> String {
+        let mut said = self.hide(text);
+        if let Some((end, _)) = said.char_indices().nth(MAX_SAID) {
+            said.truncate(end);
+            said.push('…');
+        }
+        said
     }
 
     /// Bytes without secrets; nothing where there are none in them.
@@ -302,6 +316,12 @@ impl Transport {
     #[must_use]
     pub fn error(&self, step: Step, kind: ErrorKind) -> Error {
         self.context(step).error(kind)
+    }
+
+    /// What a server says, for people: without secrets, and no more than somebody reads.
+    #[must_use]
+    pub fn said(&self, text: &str) -> String {
+        self.context(Step::Other("")).said(text)
     }
 
     fn context(&self, step: Step) -> Context {
