@@ -42,6 +42,8 @@ pub enum Vendor {
     Triage,
     /// MetaDefender Sandbox, filescan.io.
     MetaDefender,
+    /// Dynamic analysis of MetaDefender Cloud.
+    MetaDefenderCloud,
     /// PT Sandbox.
     Pt,
     /// The PremierLangage sandbox, belljar's own server, and whoever else speaks its protocol. It executes and does not analyse, so that it
@@ -51,7 +53,7 @@ pub enum Vendor {
 
 impl Vendor {
     /// All whose sandboxes analyse: those that there is a [`Sandbox`] of.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Cuckoo,
         Self::Cuckoo3,
         Self::Cape,
@@ -63,6 +65,7 @@ impl Vendor {
         Self::WildFire,
         Self::Triage,
         Self::MetaDefender,
+        Self::MetaDefenderCloud,
         Self::Pt,
     ];
 
@@ -81,6 +84,7 @@ impl Vendor {
             Self::WildFire => "wildfire",
             Self::Triage => "triage",
             Self::MetaDefender => "metadefender",
+            Self::MetaDefenderCloud => "metadefendercloud",
             Self::Pt => "pt",
             Self::PremierLangage => "premierlangage",
         }
@@ -344,6 +348,12 @@ pub trait Sandbox: Send + Sync + fmt::Debug {
     /// How much there is to do.
     fn queue(&self) -> Boxed<'_, Queue> {
         unsupported(self, Step::Queue, Capability::Queue)
+    }
+
+    /// What the sandbox last asked for between two questions about a status; nothing with most vendors. [`wait()`](crate::wait()) asks no more
+    /// often than that.
+    fn poll_pause(&self) -> Option<Duration> {
+        None
     }
 
     /// Gives back what the vendor counts while it is open: a session. Nothing with most vendors. A later call opens a new one.

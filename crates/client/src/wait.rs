@@ -49,7 +49,7 @@ pub async fn wait(
     let mut last = None;
     loop {
         let asked = tokio::time::timeout_at(end, sandbox.status(submission)).await;
-        let mut at_least = Duration::ZERO;
+        let at_least;
         match asked {
             Err(_) => return Err(error(ErrorKind::TimedOut { limit: "wait", after: patience.deadline })),
             Ok(Ok(status)) => {
@@ -60,7 +60,10 @@ pub async fn wait(
                 match &status {
                     Status::Finished => return Ok(()),
                     Status::Failed(why) => return Err(error(ErrorKind::AnalysisFailed(why.clone()))),
-                    Status::Queued | Status::Running => last = Some(status),
+                    Status::Queued | Status::Running => {
+                        last = Some(status);
+                        at_least = sandbox.poll_pause().unwrap_or_default();
+                    }
                 }
             }
             Ok(Err(problem)) => {
