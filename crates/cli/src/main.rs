@@ -1,6 +1,7 @@
 //! belljar: put anything you do not trust under glass.
 
 mod args;
+mod ask;
 mod config;
 mod doctor;
 mod exit;
@@ -49,6 +50,7 @@ fn perform(action: Action) -> Result<ExitCode, Failure> {
         Action::Doctor(args) => doctor::examine(&args),
         Action::Serve(args) => serve::serve(&args),
         Action::Worker(args) => worker::work(&args),
+        Action::Sandboxes(args) => ask::sandboxes(&args.action),
         Action::Image(args) => image::manage(&args.action),
     }
 }

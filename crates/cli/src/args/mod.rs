@@ -1,5 +1,6 @@
 //! The command line as typed. What it means is decided where it is used: [`crate::run`], [`crate::serve`], [`crate::config`].
 
+mod ask;
 mod config;
 mod image;
 mod run;
@@ -14,13 +15,16 @@ use std::path::PathBuf;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use ask::{
+    AddSandboxArgs, ListSandboxesArgs, SandboxSources, SandboxesAction, SandboxesArgs, TestSandboxesArgs,
+};
 pub(crate) use config::{ConfigAction, ConfigArgs};
 pub(crate) use image::{
     ImageAction, ImageArgs, ImportArgs, ImportOptionArgs, ListArgs, Place, PullArgs, RemoveArgs, ShowArgs,
 };
 pub(crate) use run::{RunArgs, TerminalChoice};
 pub(crate) use serve::{ServeArgs, Sources};
-pub(crate) use values::{Directory, InputSource, NetworkChoice, Variable};
+pub(crate) use values::{Directory, InputSource, NetworkChoice, SecretPlace, Variable};
 pub(crate) use worker::WorkerArgs;
 
 /// Put anything you do not trust under glass
@@ -42,6 +46,7 @@ pub(crate) enum Action {
     Serve(ServeArgs),
     Worker(Box<WorkerArgs>),
     Image(ImageArgs),
+    Sandboxes(SandboxesArgs),
     Doctor(DoctorArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),

@@ -34,6 +34,10 @@ pub(crate) enum ValueError {
     Units(#[from] UnitError),
     #[error(transparent)]
     Rootfs(#[from] InvalidRootfs),
+    #[error(
+        "expected env:VARIABLE, file:PATH or stdin; the secret itself is not for the command line, which others see"
+    )]
+    NoSecretPlace,
     #[error("a limit of nothing lets nothing run")]
     Zero,
 }
@@ -149,6 +153,33 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), ValueError> 
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
         _ => Err(ValueError::NoSetting),
     }
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecretPlace {
+    /// In an environment variable.
+    Variable(String),
+    /// In a file.
+    File(String),
+    /// On standard input, to be read once.
+    Stdin,
+}
+
+/// `env:VARIABLE`, `file:PATH` or `stdin`.
+pub(crate) fn parse_secret_place(text: &str) -> Result<SecretPlace, ValueError> {
+    match text.split_once(':') {
+        Some(("env", name)) if !name.is_empty() => Ok(SecretPlace::Variable(name.to_owned())),
+        Some(("file", path)) if !path.is_empty() => Ok(SecretPlace::File(path.to_owned())),
+        None if text == "stdin" => Ok(SecretPlace::Stdin),
+        _ => Err(ValueError::NoSecretPlace),
+    }
+}
+
+/// `NAME=PLACE`.
+pub(crate) fn parse_named_secret(text: &str) -> Result<(String, SecretPlace), ValueError> {
+    let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(ValueError::NoSecretPlace)?;
+    Ok((name.to_owned(), parse_secret_place(place)?))
 }
 
 /// A size above zero, such as `64M`.
@@ -300,6 +331,23 @@ mod tests {
         for text in ["seccomp", "seccomp=", "seccomp=no", "=", ""] {
             assert_eq!(parse_layer(text), Err(ValueError::NoLayerChoice), "{text:?}");
         }
+    }
+
+    #[test]
+    fn secrets_have_places() {
+        use SecretPlace::{File, Stdin, Variable};
+        for (text, place) in [
+            ("env:KEY", Some(Variable("KEY".to_owned()))),
+            ("file:~/a:b", Some(File("~/a:b".to_owned()))),
+            ("stdin", Some(Stdin)),
+            ("env:", None),
+            ("hunter2", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_secret_place(text).ok(), place, "{text:?}");
+        }
+        assert_eq!(parse_named_secret("password=stdin").ok(), Some(("password".to_owned(), Stdin)));
+        assert!(parse_named_secret("=stdin").is_err() && parse_named_secret("stdin").is_err());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use belljar_client::config::Problem;
+
 use super::Origin;
 
 /// Why a configuration cannot be used.
@@ -33,9 +35,17 @@ pub(crate) enum ConfigError {
     /// The value does not fit the setting.
     #[error("{origin}: {key}: {problem}")]
     Value { origin: Origin, key: String, problem: String },
+    /// Sandboxes of others are not described rightly: all that is wrong, with its places.
+    #[error("{}", lines(.0))]
+    Sandboxes(Vec<(Origin, Problem)>),
     /// The defaults do not fit themselves: a mistake of ours.
     #[error("the default settings are inconsistent: {0}")]
     Defaults(String),
+}
+
+fn lines(problems: &[(Origin, Problem)]) -> String {
+    let lines: Vec<String> = problems.iter().map(|(origin, problem)| format!("{origin}: {problem}")).collect();
+    lines.join("\n")
 }
 
 /// What a key that does not exist was perhaps meant to be.

@@ -27,6 +27,9 @@ const ALIASES: [(&str, &str); 1] = [("BELLJAR_LOG", "log.filter")];
 const NO_SETTINGS: [&str; 5] =
     ["BELLJAR_CONFIG", "BELLJAR_REGISTRY_", "BELLJAR_TEST_", "BELLJAR_INTERNAL_", "BELLJAR_WORKER_"];
 
+/// Tables whose keys are names that users choose. What they hold is checked by who reads them.
+const OPEN_TABLES: [&str; 1] = ["sandbox"];
+
 /// What Kubernetes and Docker put into the environment of everything next to a service called `belljar`.
 const OF_ORCHESTRATORS: [&str; 3] = ["BELLJAR_SERVICE_", "BELLJAR_PORT", "BELLJAR_ENV_"];
 
@@ -123,7 +126,8 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
             let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, key)| *key);
             let key =
                 alias.or_else(|| known.iter().find(|(variable, _)| variable == name).map(|(_, key)| key.as_str()));
-            let Some(key) = key else {
+            let named = if key.is_none() { self.named_key(name) } else { None };
+            let Some(key) = key.or(named.as_deref()) else {
                 if NO_SETTINGS.iter().chain(&OF_ORCHESTRATORS).any(|prefix| name.starts_with(prefix)) {
                     continue;
                 }
@@ -136,6 +140,19 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
             self.add_text(key, value, Origin::Environment { variable: name.to_owned() })?;
         }
         Ok(())
+    }
+
+    /// The key in an open table that a variable sets: `sandbox.lab.key` for `BELLJAR_SANDBOX_LAB_KEY`, if there is a `lab`.
+    fn named_key(&self, variable: &str) -> Option<String> {
+        let table = OPEN_TABLES.into_iter().find(|table| variable.starts_with(&variable_of(table)))?;
+        let names = self.figment.find_value(table).ok()?.into_dict()?.into_keys();
+        let parents = names.map(|name| format!("{table}.{name}"));
+        let of_parent = parents.filter_map(|parent| {
+            let key = variable.strip_prefix(&variable_of(&parent))?.strip_prefix('_')?.to_lowercase();
+            (!key.is_empty()).then_some((parent, key))
+        });
+        // Of `a` and `a_b` the longer one is meant.
+        of_parent.max_by_key(|(parent, _)| parent.len()).map(|(parent, key)| format!("{parent}.{key}"))
     }
 
     /// Adds one value.
@@ -161,6 +178,13 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     /// It cannot be represented. Whether it fits is found by [`Layers::extract`].
     pub(crate) fn add_text(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
         let as_text = Value::from(text);
+        if OPEN_TABLES.iter().any(|table| key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))) {
+            // No type says here what fits, and a key that looks like a number is none.
+            let read =
+                if text.trim_start().starts_with(['{', '[']) { text.trim().parse::<toml::Value>().ok() } else { None };
+            let value = read.and_then(|value| Value::serialize(value).ok()).unwrap_or(as_text);
+            return self.add_value(key, &value, origin);
+        }
         let read = text.trim().parse::<toml::Value>().ok().and_then(|value| Value::serialize(value).ok());
         let fits = |value: &Value| {
             let trial = Layer { place: 0, dict: nested(key, value.clone()) };
@@ -190,6 +214,26 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     /// Where the value of a key came from.
     pub(crate) fn origin(&self, key: &str) -> Origin {
         self.origin_of(self.figment.find_metadata(key), key.split('.'))
+    }
+
+    /// Where the value of a key came from, or of what is around it when it is not there itself: first of all in the file.
+    pub(crate) fn origin_or_around(&self, key: &str) -> Origin {
+        let mut key = key;
+        if self.figment.find_value(key).is_err() {
+            let in_file = self.origins.iter().find_map(|origin| match origin {
+                Origin::File { path, .. } => Some((path.clone(), line_of_key(&self.file, key.split('.'))?)),
+                _ => None,
+            });
+            if let Some((path, line)) = in_file {
+                return Origin::File { path, line: Some(line) };
+            }
+        }
+        loop {
+            match (self.origin(key), key.rsplit_once('.')) {
+                (Origin::Default, Some((around, _))) => key = around,
+                (origin, _) => return origin,
+            }
+        }
     }
 
     /// An error about a value that has the right type and still makes no sense.
@@ -249,7 +293,7 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
 
 /// The name of the environment variable that sets a key.
 pub(crate) fn variable_of(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
+    format!("{PREFIX}{}", key.replace(['.', '-'], "_").to_uppercase())
 }
 
 /// One layer as figment takes it.

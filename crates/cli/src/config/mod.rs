@@ -11,8 +11,9 @@ mod show;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use belljar_client::config::{ConfigError as SandboxError, Entry, Problem, Sandboxes};
 pub(crate) use error::ConfigError;
 #[cfg(test)]
 pub(crate) use keys::keys_of;
@@ -32,6 +33,8 @@ use crate::args::Sources;
 pub(crate) struct Loaded {
     /// The settings.
     pub(crate) settings: Settings,
+    /// The sandboxes of others.
+    pub(crate) sandboxes: Sandboxes,
     layers: Layers<Settings>,
 }
 
@@ -54,6 +57,14 @@ pub(crate) fn load(
     finish(layers)
 }
 
+/// The file that is read where none is named and sandboxes of others are asked: `belljar/belljar.toml` in the user's directory for
+/// configuration (XDG Base Directory Specification, which has relative paths ignored), whether it is there or not.
+pub(crate) fn file_of_user(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let directory = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(directory.join("belljar/belljar.toml"))
+}
+
 /// Reads a file alone, as `belljar config check` does.
 ///
 /// # Errors
@@ -68,7 +79,29 @@ pub(crate) fn load_file(path: &Path) -> Result<Loaded, ConfigError> {
 fn finish(layers: Layers<Settings>) -> Result<Loaded, ConfigError> {
     let settings: Settings = layers.extract()?;
     settings.validate().map_err(|(key, problem)| layers.invalid(&key, problem))?;
-    Ok(Loaded { settings, layers })
+    let sandboxes = Sandboxes::read(settings.sandbox.clone()).map_err(|error| match error {
+        SandboxError::Problems(problems) => {
+            let place = |problem: Problem| (layers.origin_or_around(&problem.key), problem);
+            ConfigError::Sandboxes(problems.into_iter().map(place).collect())
+        }
+        other => layers.invalid("sandbox", other.to_string()),
+    })?;
+    Ok(Loaded { settings, sandboxes, layers })
+}
+
+impl Loaded {
+    /// Where the value of a key came from.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        self.layers.origin_or_around(key)
+    }
+
+    /// What is questionable about the sandboxes, with its places: secrets in the file, servers that nobody checks.
+    pub(crate) fn warnings(&self) -> Vec<(Origin, Problem)> {
+        let warnings = self.sandboxes.entries().flat_map(Entry::warnings);
+        let with_place = warnings.map(|warning| (self.origin(&warning.key), warning));
+        // A secret in a variable of the environment is where it should be.
+        with_place.filter(|(origin, _)| !matches!(origin, Origin::Environment { .. })).collect()
+    }
 }
 
 fn add_file(layers: &mut Layers<Settings>, path: &Path) -> Result<(), ConfigError> {
@@ -342,6 +375,74 @@ mod tests {
         assert_eq!(json["execute.sandbox.cpu_time"]["value"], serde_json::Value::Null);
         let read_back: toml::Table = as_text(&loaded).parse().expect("what is shown is a configuration file");
         assert_eq!(read_back["execute"]["pool_size"].as_integer(), Some(3));
+    }
+
+    const SANDBOXES: &str = "\
+        [sandbox.lab]\nvendor = 'cuckoo'\naddress = 'http://u:hunter2@cuckoo.example.org'\nkey = 'hunter2'\nper_minute = 4\n\
+        [sandbox.lab-b]\nvendor = 'cuckoo'\naddress = 'http://127.0.0.1'\nkey = { env = 'X' }\n";
+
+    #[test]
+    fn sandboxes_of_others_have_layers_too_and_keep_their_secrets() {
+        let written = Written {
+            file: SANDBOXES,
+            environment: &[
+                ("BELLJAR_SANDBOX_LAB_TRIES", "2"),
+                ("BELLJAR_SANDBOX_LAB_B_KEY", "0123"),
+                ("BELLJAR_SANDBOX_LAB_VERIFY", "false"),
+            ],
+            settings: &[("sandbox.lab.key", "{ file = '/hunter3' }"), ("sandbox.lab-b.per_minute", "7")],
+            ..Written::default()
+        };
+        let loaded = load_written(&written).expect("valid");
+        let json = as_json(&loaded);
+        let of = |key: &str| (json[key]["value"].to_string(), json[key]["origin"]["kind"].clone());
+        let kinds = |kind: &str| serde_json::Value::from(kind);
+        assert_eq!(of("sandbox.lab.tries"), ("\"2\"".to_owned(), kinds("environment")));
+        assert_eq!(of("sandbox.lab-b.key"), ("\"[hidden]\"".to_owned(), kinds("environment")));
+        assert_eq!(of("sandbox.lab.key"), ("{\"file\":\"/hunter3\"}".to_owned(), kinds("flag")));
+        assert_eq!(of("sandbox.lab.address"), ("\"http://cuckoo.example.org/\"".to_owned(), kinds("file")));
+        assert_eq!(json["sandbox.lab.per_minute"]["origin"]["line"], 5);
+        let warned: Vec<String> = loaded.warnings().into_iter().map(|(_, problem)| problem.key).collect();
+        assert_eq!(warned, ["sandbox.lab.address"], "secrets in variables are where they should be");
+
+        let loaded = load_written(&Written { file: SANDBOXES, ..Written::default() }).expect("valid");
+        let shown = format!("{} {:#} {:?}", as_text(&loaded), as_json(&loaded), loaded.sandboxes);
+        assert!(shown.contains("sandbox.lab.key = \"[hidden]\"") && !shown.contains("hunter"), "{shown}");
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_sandboxes_is_told_with_its_places() {
+        let file = "[sandbox.lab]\nvendor = 'cuckoo'\nadress = 'x'\n\n[sandbox.b]\nvendor = 'cukoo'";
+        let environment = [("BELLJAR_SANDBOX_LAB_TRIES", "many")];
+        let error =
+            load_written(&Written { file, environment: &environment, ..Written::default() }).expect_err("wrong");
+        let text = error.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        for (line, start) in [
+            (0, "belljar.toml:6: sandbox.b.vendor: there is no vendor \"cukoo\""),
+            (1, "belljar.toml:1: sandbox.lab.address: it is missing"),
+            (2, "environment variable BELLJAR_SANDBOX_LAB_TRIES: sandbox.lab.tries: found the text \"many\""),
+            (3, "belljar.toml:3: sandbox.lab.adress: there is no such setting (did you mean 'address'?)"),
+        ] {
+            assert!(lines[line].starts_with(start), "{line}: {text}");
+        }
+        let unknown = [("BELLJAR_SANDBOX_OTHER_KEY", "x")];
+        let error = load_written(&Written { file: SANDBOXES, environment: &unknown, ..Written::default() });
+        assert!(matches!(error, Err(ConfigError::UnknownVariable { .. })));
+    }
+
+    #[test]
+    fn the_file_of_a_user_is_where_such_files_are() {
+        for (variables, expected) in [
+            (&[("HOME", "/home/a")][..], Some("/home/a/.config/belljar/belljar.toml")),
+            (&[("HOME", "/home/a"), ("XDG_CONFIG_HOME", "/etc/a")], Some("/etc/a/belljar/belljar.toml")),
+            (&[("XDG_CONFIG_HOME", "relative")], None),
+        ] {
+            let variable =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            assert_eq!(file_of_user(variable), expected.map(PathBuf::from), "{variables:?}");
+        }
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! All that can be set, in one tree.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use belljar_execute::settings::InvalidSetting;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// The settings of `belljar serve`.
+/// All settings: those of `belljar serve`, and the sandboxes of others that `belljar submit` and the like ask.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     /// Directory that holds the database and the saved environments; created when it is not there. The default is
     /// `/var/lib/belljar` for root, else `$XDG_DATA_HOME/belljar` or `~/.local/share/belljar`.
     pub(crate) data_dir: PathBuf,
+    /// Sandboxes of others, each a table `[sandbox.NAME]` of its own: see [sandboxes.md](sandboxes.md). A variable such as
+    /// `BELLJAR_SANDBOX_NAME_KEY` sets one value of a sandbox that the file has.
+    pub(crate) sandbox: BTreeMap<String, Value>,
     /// What is written to the log.
     pub(crate) log: LogSettings,
     /// The execution service: its sandboxes, saved environments and libraries.
@@ -57,6 +62,7 @@ impl Default for Settings {
             log: LogSettings::default(),
             execute: belljar_execute::Settings::default(),
             server: belljar_server::Settings::default(),
+            sandbox: BTreeMap::new(),
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn as_text(loaded: &Loaded) -> String {
                 Value::Null => format!("# {key} is not set"),
                 value => format!("{key} = {}", in_toml(value)),
             };
-            (line, loaded.layers.origin(key).to_string())
+            (line, loaded.layers.origin(&key).to_string())
         })
         .collect();
     let width =
@@ -30,16 +30,32 @@ const MAX_WIDTH: usize = 60;
 
 /// One object, with an entry per setting.
 pub(crate) fn as_json(loaded: &Loaded) -> Value {
-    let entry =
-        |(key, value): (&String, Value)| (key.clone(), json!({ "value": value, "origin": loaded.layers.origin(key) }));
+    let entry = |(key, value): (String, Value)| {
+        let origin = loaded.layers.origin(&key);
+        (key, json!({ "value": value, "origin": origin }))
+    };
     Value::Object(entries(loaded).map(entry).collect::<Map<_, _>>())
 }
 
-fn entries(loaded: &Loaded) -> impl Iterator<Item = (&String, Value)> {
+fn entries(loaded: &Loaded) -> impl Iterator<Item = (String, Value)> {
     let tree = serde_json::to_value(&loaded.settings).expect("settings are made of text, numbers, lists and tables");
-    loaded.layers.keys().iter().map(move |key| {
+    loaded.layers.keys().iter().flat_map(move |key| {
+        if key == SANDBOXES && !loaded.settings.sandbox.is_empty() {
+            return sandboxes(loaded).collect();
+        }
         let value = tree.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
-        (key, value)
+        let value = if key == SANDBOXES { Value::Null } else { value };
+        vec![(key.clone(), value)]
+    })
+}
+
+/// The table of sandboxes of others. It holds secrets, so it is shown value by value.
+const SANDBOXES: &str = "sandbox";
+
+fn sandboxes(loaded: &Loaded) -> impl Iterator<Item = (String, Value)> {
+    loaded.sandboxes.entries().flat_map(|entry| {
+        let name = entry.name();
+        entry.written().iter().map(move |(key, value)| (format!("{SANDBOXES}.{name}.{key}"), value.clone()))
     })
 }
 

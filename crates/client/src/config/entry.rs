@@ -1,25 +1,28 @@
 //! One configured sandbox.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::problem::{ConfigError, Problem, list, nearest, password_in, shown, without_password};
+use super::problem::{ConfigError, Problem, list, nearest, shown};
 use super::products::{Given, Kind, PRODUCTS, Product, product};
 use super::reader::{Table, expected, flag, number, size, text, texts, time};
 use super::secret::{SecretSource, bytes_of, home};
-use crate::http::Settings;
+use crate::http::{Settings, passwords_in, without_password};
 use crate::sandbox::Options;
 
 /// Bytes of a file with certificates, at most.
 const MAX_PEM_BYTES: u64 = 4 << 20;
+/// What stands for a secret.
+const HIDDEN: &str = "[hidden]";
 /// Options of the vendor's own for one sandbox, at most.
 const MAX_OPTIONS: usize = 64;
 
 /// A sandbox as the configuration has it. Secrets are not fetched yet.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Entry {
     name: String,
     product: &'static Product,
@@ -41,6 +44,17 @@ pub struct Entry {
     texts: BTreeMap<&'static str, String>,
     flags: BTreeMap<&'static str, bool>,
     numbers: BTreeMap<&'static str, u64>,
+    written: Map<String, Value>,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Entry")
+            .field("name", &self.name)
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Entry {
@@ -98,7 +112,7 @@ impl Entry {
             let hint = "better { env = \"VARIABLE\" }, { file = \"PATH\" } or { command = [\"PROGRAM\"] }";
             warnings.push(Problem::new(key(name), "a secret stands in the configuration itself").hint(hint));
         }
-        if password_in(&self.address).is_some() {
+        if !passwords_in(&self.address).is_empty() {
             warnings.push(Problem::new(key("address"), "a password stands in the configuration itself"));
         }
         if !self.verify {
@@ -109,16 +123,10 @@ impl Entry {
         warnings
     }
 
-    /// The settings with their secrets hidden, for a reader.
+    /// The settings as they were written, but for secrets among them.
     #[must_use]
-    pub fn shown(&self) -> BTreeMap<String, Value> {
-        let mut shown: BTreeMap<String, Value> = BTreeMap::new();
-        shown.insert("vendor".to_owned(), self.product.name.into());
-        shown.insert("address".to_owned(), self.address().into());
-        for (name, source) in self.secrets.iter().chain(self.proxy.iter().map(|proxy| (&"proxy", proxy))) {
-            shown.insert((*name).to_owned(), format!("[{}]", source.describe()).into());
-        }
-        shown
+    pub const fn written(&self) -> &Map<String, Value> {
+        &self.written
     }
 
     /// How it is reached, with its secrets: for clients that are no analysis sandbox, or offer more than one.
@@ -162,7 +170,8 @@ impl Entry {
     pub(super) fn read(name: &str, value: Value, problems: &mut Vec<Problem>) -> Option<Self> {
         let path = format!("sandbox.{}", shown(name));
         if !is_name(name) {
-            let hint = "use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit; 'all' means all of them";
+            let hint =
+                "use 1 to 64 letters, digits, '-' and '_', beginning with a letter or digit; 'all' means all of them";
             problems.push(Problem::new(path, "this is no name of a sandbox").hint(hint));
             return None;
         }
@@ -171,6 +180,7 @@ impl Entry {
             return None;
         };
         let before = problems.len();
+        let mut written = table.clone();
         let mut table = Table::new(path, table, problems);
         let product = match table.take("vendor", vendor) {
             Some(product) => product,
@@ -214,6 +224,7 @@ impl Entry {
             texts: BTreeMap::new(),
             flags: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            written: Map::new(),
         };
         if product.open.is_some() {
             entry.options = Options {
@@ -225,6 +236,17 @@ impl Entry {
         }
         entry.read_own(&mut table);
         table.finish(&format!("a sandbox of the vendor {}", product.name));
+        for (key, value) in &mut written {
+            match value {
+                // Whatever else a secret is, it says only where it is.
+                Value::String(_) if key == "proxy" || entry.secrets.contains_key(key.as_str()) => {
+                    *value = HIDDEN.into()
+                }
+                Value::String(address) if key == "address" => *address = without_password(address),
+                _ => {}
+            }
+        }
+        entry.written = written;
         (problems.len() == before).then_some(entry)
     }
 
@@ -252,7 +274,7 @@ impl Entry {
 
 /// Names go into tables, lists on the command line, and names of files.
 fn is_name(name: &str) -> bool {
-    let sign = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_' | '.');
+    let sign = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_');
     (1..=64).contains(&name.len())
         && name.chars().all(sign)
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::secret::Secret;
-
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -112,28 +110,4 @@ pub(super) fn shown(text: &str) -> String {
     const MOST: usize = 60;
     let plain: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
     if text.chars().count() > MOST { format!("{plain}…") } else { plain }
-}
-
-/// An address without the user and password in it.
-pub(super) fn without_password(address: &str) -> String {
-    match reqwest::Url::parse(address) {
-        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
-            // Fails only for addresses that cannot have any.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.to_string()
-        }
-        Ok(_) => address.to_owned(),
-        // With something before an `@` that nobody can tell from a password.
-        Err(_) => match address.rsplit_once('@') {
-            Some((_, host)) => format!("…@{host}"),
-            None => address.to_owned(),
-        },
-    }
-}
-
-/// The password in an address, to be hidden.
-pub(super) fn password_in(address: &str) -> Option<Secret> {
-    let url = reqwest::Url::parse(address).ok()?;
-    url.password().map(Secret::new)
 }

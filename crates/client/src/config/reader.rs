@@ -80,13 +80,18 @@ pub(super) fn text(value: &Value) -> Result<String, String> {
     }
 }
 
+/// True or false; as text, too, because variables of the environment have no types.
 pub(super) fn flag(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| expected(value, "true or false"))
+    match value {
+        Value::Bool(flag) => Ok(*flag),
+        Value::String(text) => text.parse().map_err(|_| expected(value, "true or false")),
+        _ => Err(expected(value, "true or false")),
+    }
 }
 
-/// A whole number of some range.
+/// A whole number of some range; as text, too.
 pub(super) fn number(from: u64, to: u64) -> impl Fn(&Value) -> Result<u64, String> {
-    move |value| match value.as_u64() {
+    move |value| match value.as_u64().or_else(|| value.as_str()?.parse().ok()) {
         Some(number) if (from..=to).contains(&number) => Ok(number),
         _ => Err(expected(value, &format!("a whole number from {from} to {to}"))),
     }

@@ -54,7 +54,8 @@ async fn what_is_written_is_what_is_given() {
     assert_eq!(own, [("memory", "true"), ("package", "exe"), ("priority", "3")]);
     let warned: Vec<String> = entry.warnings().into_iter().map(|warning| warning.key).collect();
     assert_eq!(warned, ["sandbox.lab.key", "sandbox.lab.verify"]);
-    let said = format!("{sandboxes:?} {:?} {given:?}", entry.shown());
+    let said = format!("{sandboxes:?} {:?} {given:?}", entry.written());
+    assert_eq!((&entry.written()["key"], &entry.written()["tries"]), (&"[hidden]".into(), &1.into()));
     assert!(!said.contains("secret@") && !said.contains("\"k\""), "{said}");
 
     assert_eq!(sandboxes.open("lab").await.expect("made").name(), "lab");

@@ -1,10 +1,12 @@
 //! Requests with manners: time limits, retries only where they are safe, rate limits, and no secrets in what is said about them.
 
+mod address;
 mod answer;
 mod multipart;
 mod pace;
 mod transport;
 
+pub(crate) use address::{passwords_in, without_password};
 pub use answer::Answer;
 pub use multipart::Part;
 pub use transport::{Body, Call, Settings, Transport};

@@ -1,6 +1,7 @@
 //! Sends requests.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::address::{passwords_in, without_password};
 use super::answer::Answer;
 use super::multipart::{self, Part};
 use super::pace::Pace;
@@ -26,12 +28,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A server that wants a longer pause is told of to the caller instead.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How a sandbox is reached.
-#[derive(Debug, Clone)]
+/// How a sandbox is reached. Its `Debug` shows no secrets.
+#[derive(Clone)]
 pub struct Settings {
     /// Its name in errors and tables.
     pub name: String,
-    /// Where it is: with or without a slash at the end, a path is kept.
+    /// Where it is: with or without a slash at the end, a path is kept. A user and a password in it are sent as basic authentication.
     pub address: String,
     /// Time for a connection. 10 s by default.
     pub connect_timeout: Duration,
@@ -56,6 +58,17 @@ pub struct Settings {
     pub max_answer_bytes: u64,
     /// The user agent. `belljar-client/VERSION` by default.
     pub user_agent: String,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("name", &self.name)
+            .field("address", &without_password(&self.address))
+            .field("verify", &self.verify)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -288,6 +301,7 @@ impl Transport {
     /// [`ErrorKind::Invalid`] for an address, proxy or certificate that is none.
     pub fn new(settings: Settings, vendor: Vendor, mut secrets: Vec<Secret>) -> Result<Self> {
         secrets.extend(settings.proxy.clone());
+        secrets.extend(passwords_in(&settings.address));
         let pace = Pace::new(settings.concurrency, settings.per_minute);
         let shared = Arc::new(Shared { settings, vendor, secrets, given: RwLock::default(), pace });
         let context = Context { shared: Arc::clone(&shared), step: Step::Other("reading the settings"), end: None };
