@@ -17,6 +17,7 @@ mod spool;
 pub mod vendors;
 mod verdict;
 mod wait;
+pub mod xml;
 
 pub use error::{Error, ErrorKind, Fault, Result, Step};
 pub use report::{Finding, Indicator, IndicatorKind, Report, ReportFormat};
