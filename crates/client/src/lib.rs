@@ -3,8 +3,25 @@
 //! A [`Sandbox`] takes a [`Sample`] and gives a [`Submission`]; [`wait()`] follows it with a deadline; its [`Report`] says what the
 //! vendor found, in a common form and as it came; the [`Verdict`] says one thing for all vendors: clean, unknown, suspicious or malicious, and why.
 //!
+//! ```no_run
+//! use belljar_client::vendors::{Cuckoo, CuckooSettings};
+//! use belljar_client::{Options, Patience, Sample, Sandbox, http::Settings, wait};
+//!
+//! # async fn example() -> belljar_client::Result<()> {
+//! let cuckoo = Cuckoo::new(CuckooSettings { http: Settings::new("lab", "http://127.0.0.1:8090"), token: None })?;
+//! let submission = cuckoo.submit(&Sample::path("sample.exe"), &Options::default()).await?;
+//! wait(&cuckoo, &submission, Patience::default(), |status| println!("{status:?}")).await?;
+//! let verdict = cuckoo.report(&submission).await?.verdict;
+//! println!("{:?} {:?}: {:?}", verdict.word, verdict.score, verdict.reasons);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same without `async` is in [`blocking`]. Sandboxes that execute, and do not analyse, are in [`execution`].
+//!
 //! Nothing is asked twice that may have happened once; everything has a time limit; keys are in no error, log or `Debug`.
 
+pub mod blocking;
 pub mod config;
 mod error;
 pub mod execution;

@@ -119,11 +119,24 @@ impl Origin {
             if count == 0 {
                 return Ok(Self::Spooled(Arc::new(spooled)));
             }
-            if spooled.length() + count as u64 > limit {
-                let problem = format!("longer than the limit of {limit} bytes");
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+            push(&mut spooled, &buffer[..count], limit)?;
+        }
+    }
+
+    /// [`Origin::read`], of a stream that blocks.
+    ///
+    /// # Errors
+    /// As [`Origin::read`].
+    pub fn from_reader(mut stream: impl io::Read, limit: u64) -> io::Result<Self> {
+        let mut spooled = Spooled::default();
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Ok(Self::Spooled(Arc::new(spooled))),
+                Ok(count) => push(&mut spooled, &buffer[..count], limit)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            spooled.push(&buffer[..count])?;
         }
     }
 
@@ -225,6 +238,14 @@ fn exactly(file: tokio::fs::File, length: u64) -> BoxStream<'static, io::Result<
         std::future::ready(Some(piece))
     });
     counted.boxed()
+}
+
+fn push(spooled: &mut Spooled, bytes: &[u8], limit: u64) -> io::Result<()> {
+    if spooled.length() + bytes.len() as u64 > limit {
+        let problem = format!("longer than the limit of {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    spooled.push(bytes)
 }
 
 async fn regular(path: &Path) -> io::Result<u64> {
@@ -330,6 +351,9 @@ mod tests {
         let length = bytes.len() as u64;
         let of_stream = Origin::read(bytes.as_slice(), length).await.expect("read");
         assert!(Origin::read(bytes.as_slice(), length - 1).await.is_err());
+        assert!(Origin::from_reader(bytes.as_slice(), length - 1).is_err());
+        let of_reader = Origin::from_reader(bytes.as_slice(), length).expect("read");
+        assert_eq!(of_reader.sha256().await.expect("read"), of_stream.sha256().await.expect("read"));
         assert_eq!(of_stream.length().await.expect("read"), length);
         let of_file = Origin::Path(path);
         assert_eq!(of_stream.sha256().await.expect("read"), of_file.sha256().await.expect("read"));
