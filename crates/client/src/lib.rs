@@ -12,7 +12,7 @@
 //! let submission = cuckoo.submit(&Sample::path("sample.exe"), &Options::default()).await?;
 //! wait(&cuckoo, &submission, Patience::default(), |status| println!("{status:?}")).await?;
 //! let verdict = cuckoo.report(&submission).await?.verdict;
-//! println!("{:?} {:?}: {:?}", verdict.word, verdict.score, verdict.reasons);
+//! println!("{}, {:?} of 100: {:?}", verdict.verdict, verdict.score, verdict.reasons);
 //! # Ok(())
 //! # }
 //! ```

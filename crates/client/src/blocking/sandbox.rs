@@ -148,6 +148,14 @@ impl Sandbox {
         self.call(Step::Queue, |sandbox| sandbox.queue())
     }
 
+    /// Gives back what the vendor counts while it is open.
+    ///
+    /// # Errors
+    /// The sandbox could not be asked.
+    pub fn close(&self) -> Result<()> {
+        self.call(Step::Other("closing"), |sandbox| sandbox.close())
+    }
+
     fn call<T: Send + 'static>(
         &self,
         step: Step,

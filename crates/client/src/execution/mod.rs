@@ -40,6 +40,7 @@ pub use outcome::{Executed, Outcome, Status};
 pub use request::{Command, Request};
 pub use validate::{InvalidConfig, validate};
 
+use crate::config::Given;
 use crate::error::{ErrorKind, Result, Step};
 use crate::http::{Answer, Body, Call, Part, Settings, Transport};
 use crate::sample::Origin;
@@ -66,6 +67,15 @@ impl ExecutionSettings {
         let mut http = Settings::new(name, address);
         http.total_timeout = Some(TOTAL);
         Self { http, key: None }
+    }
+
+    /// Of a configured server, whose product is `premierlangage`; the times that it does not set are those of [`ExecutionSettings::new`].
+    #[must_use]
+    pub fn of(given: Given) -> Self {
+        let key = given.secret("key");
+        let mut http = given.http;
+        http.total_timeout.get_or_insert(TOTAL);
+        Self { http, key }
     }
 }
 

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod clients;
+mod blocking;
 mod cuckoo;
 mod failures;
+mod premierlangage;
 mod stand_in;
