@@ -3,8 +3,8 @@
 //! Numbers in comments are those of the list of behaviours of InQuest's client, which ours is measured by.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod clients;
 mod blocking;
+mod clients;
 mod cuckoo;
 mod failures;
 mod premierlangage;
