@@ -25,6 +25,17 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(id(&Value::deserialize(deserializer)?))
 }
 
+/// As [`text`], with an empty one for none.
+pub(super) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    text(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A list of what [`text`] takes.
+pub(super) fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let values: Vec<Value> = list(deserializer)?;
+    Ok(values.iter().filter_map(id).collect())
+}
+
 /// An id: a text, or a number as text.
 pub(super) fn id(value: &Value) -> Option<String> {
     match value {

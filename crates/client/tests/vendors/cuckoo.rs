@@ -2,9 +2,9 @@
 
 use crate::stand_in::{Reply, StandIn};
 use belljar_client::http::Settings;
-use belljar_client::vendors::{Cuckoo, CuckooSettings};
+use belljar_client::vendors::{Cuckoo, CuckooFilter, CuckooSettings};
 use belljar_client::{
-    ArtifactKind, ErrorKind, Fault, Hash, Options, Sample, Sandbox, Secret, Status, Submission, Word,
+    Artifact, ArtifactKind, ErrorKind, Fault, Hash, Options, Sample, Sandbox, Secret, Status, Submission, Word,
 };
 use futures_util::TryStreamExt as _;
 
@@ -31,7 +31,9 @@ async fn submitting_gives_an_id() {
         (200, r#"{"task_id": null}"#, Err("malformed")),
         (200, "{}", Err("malformed")),
         (200, "<html>busy</html>", Err("malformed")),
-        (400, r#"{"message": "This file has already been submitted"}"#, Err("status")),
+        (200, r#"{"task_id": "1-400"}"#, Err("malformed")),
+        (400, r#"{"message": "This file has already been submitted"}"#, Err("duplicate")),
+        (400, r#"{"message": "no file"}"#, Err("status")),
         (401, r#"{"message": "token"}"#, Err("unauthenticated")),
         (500, "<html>", Err("status")),
     ] {
@@ -43,6 +45,7 @@ async fn submitting_gives_an_id() {
         let kind = submitted.map(|submission| submission.id).map_err(|error| match error.kind {
             ErrorKind::Malformed(_) => "malformed",
             ErrorKind::Status { .. } => "status",
+            ErrorKind::Duplicate(_) => "duplicate",
             ErrorKind::Unauthenticated(_) => "unauthenticated",
             _ => "other",
         });
@@ -113,6 +116,8 @@ async fn a_report_says_what_was_found() {
         "target": {"category": "file", "file": {"name": "a.exe", "md5": "0f", "sha256": "e3", "size": 3}},
         "signatures": [{"name": "low", "severity": 1}, {"name": "high", "description": "It hides.", "severity": 3,
             "ttp": {"T1060": {"short": "x"}}, "families": ["Zed"], "marks": [{"type": "ioc"}]}, "odd"],
+        "behavior": {"processes": [{"calls": [1, {}]}], "summary": {"mutex": ["m"], "command_line": ["cmd /c x", 5]}},
+        "dropped": [{"name": "d", "sha256": "d5"}, 7],
         "network": {"hosts": ["1.2.3.4", {"ip": "5.6.7.8"}], "domains": [{"domain": "evil.test", "ip": ""}],
             "http": [{"uri": "http://evil.test/x"}, {"count": 1}]}}"#;
     let (_server, cuckoo) = one(200, body).await;
@@ -127,7 +132,7 @@ async fn a_report_says_what_was_found() {
     assert_eq!(report.verdict.families, ["Zed"]);
     assert_eq!(report.verdict.reasons, ["It hides.", "low"]);
     let indicators: Vec<&str> = report.indicators.iter().map(|indicator| indicator.value.as_str()).collect();
-    assert_eq!(indicators, ["evil.test", "1.2.3.4", "5.6.7.8", "http://evil.test/x"]);
+    assert_eq!(indicators, ["evil.test", "1.2.3.4", "5.6.7.8", "http://evil.test/x", "d5", "m", "cmd /c x"]);
 }
 
 /// 6-8, 79, 80: reachable, and not.
@@ -191,6 +196,7 @@ async fn a_hash_finds_the_newest_finished_analysis() {
 async fn artifacts_come_as_streams_and_others_are_refused_before_any_request() {
     let server = StandIn::start(|request| match request.target.as_str() {
         "/tasks/view/4" => Reply::json(200, r#"{"task": {"status": "reported", "sample": {"sha256": "ab"}}}"#),
+        "/memory/list/4" => Reply::json(200, r#"{"dump_files": ["77-1", "78-1"]}"#),
         _ => Reply::json(200, "bytes").with("content-disposition", "attachment; filename=\"../x.bin\""),
     })
     .await;
@@ -203,6 +209,7 @@ async fn artifacts_come_as_streams_and_others_are_refused_before_any_request() {
         (ArtifactKind::Dropped, "GET /tasks/report/4/dropped"),
         (ArtifactKind::Screenshots, "GET /tasks/screenshots/4"),
         (ArtifactKind::Sample, "GET /files/get/ab"),
+        (ArtifactKind::Memory, "GET /memory/get/4/77-1"),
     ] {
         let download = cuckoo.artifact(&submission, kind.into()).await.unwrap();
         assert_eq!((download.name.as_deref(), download.length), (Some("x.bin"), Some(5)));
@@ -210,8 +217,24 @@ async fn artifacts_come_as_streams_and_others_are_refused_before_any_request() {
         assert_eq!(bytes.concat(), b"bytes");
         assert_eq!(server.lines().last().map(String::as_str), Some(line));
     }
+    for (kind, name, line) in [
+        (ArtifactKind::Screenshots, "0002", "GET /tasks/screenshots/4/0002"),
+        (ArtifactKind::Memory, "78-1", "GET /memory/get/4/78-1"),
+        (ArtifactKind::All, "gz", "GET /tasks/report/4/all?tar=gz"),
+        (ArtifactKind::Other, "package_files", "GET /tasks/report/4/package_files"),
+        (ArtifactKind::Other, "pdf", "GET /tasks/report/4/pdf"),
+    ] {
+        cuckoo.artifact(&submission, Artifact { kind, name: Some(name.to_owned()) }).await.unwrap();
+        assert_eq!(server.lines(), [line]);
+    }
     let error = cuckoo.artifact(&submission, ArtifactKind::Pdf.into()).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Unsupported(_)), "{error}");
+    for (kind, name) in
+        [(ArtifactKind::Pcap, Some("2")), (ArtifactKind::Other, Some("delete")), (ArtifactKind::Other, None)]
+    {
+        let error = cuckoo.artifact(&submission, Artifact { kind, name: name.map(str::to_owned) }).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Invalid(_)), "{error}");
+    }
     assert!(server.lines().is_empty());
 }
 
@@ -252,4 +275,154 @@ async fn an_id_that_leads_elsewhere_is_not_sent() {
         assert!(matches!(error.kind, ErrorKind::Invalid(_)), "{error}");
     }
     assert!(server.lines().is_empty());
+}
+
+/// 1, 2, 11: without settings nothing is sent but what the call is about; with a proxy, both verbs go through it.
+#[tokio::test]
+async fn only_what_is_wanted_is_sent_and_a_proxy_is_used() {
+    let (server, direct) = one(200, r#"{"task_id": 1}"#).await;
+    let mut http = Settings::new("lab", "sandbox.invalid");
+    http.proxy = Some(Secret::new(&server.address));
+    let through = Cuckoo::new(CuckooSettings { http, token: None }).unwrap();
+    for (cuckoo, base) in [(direct, ""), (through, "http://sandbox.invalid:8090")] {
+        let _ = cuckoo.available().await;
+        cuckoo.submit(&Sample::bytes("x", &b"x"[..]), &Options::default()).await.unwrap();
+        let received = server.take();
+        let lines: Vec<String> = received.iter().map(|request| request.line()).collect();
+        assert_eq!(lines, [format!("GET {base}/cuckoo/status"), format!("POST {base}/tasks/create/file")]);
+        for request in &received {
+            assert!(!request.headers.contains_key("authorization") && !request.headers.contains_key("cookie"));
+            assert!(request.headers["user-agent"].starts_with("belljar-client/"));
+        }
+        assert_eq!(received[1].parts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_sent_and_never_shown() {
+    let server = StandIn::start(|request| Reply::json(401, &request.headers["authorization"])).await;
+    let cuckoo = Cuckoo::with_login(Settings::new("lab", &server.address), "me", &Secret::new("s3cr3t-pw")).unwrap();
+    let error = cuckoo.available().await.unwrap_err();
+    assert_eq!(server.take()[0].headers["authorization"], "Basic bWU6czNjcjN0LXB3");
+    assert!(error.to_string().ends_with("not authenticated: Basic [secret]"), "{error}");
+}
+
+/// 3, 69: lists, with what they are narrowed by.
+#[tokio::test]
+async fn tasks_are_listed() {
+    let body = r#"{"tasks": [{"id": 1, "status": "pending", "target": "/tmp/a.exe", "tags": []},
+        {"id": 2, "status": "reported", "sample": {"sha256": "ab", "id": 7}, "errors": ["e"], "guest": {}}, 5]}"#;
+    let (server, cuckoo) = one(200, body).await;
+    let tasks = cuckoo.tasks(&CuckooFilter::default()).await.unwrap();
+    let seen: Vec<_> = tasks.iter().map(|task| (task.id.as_str(), task.status())).collect();
+    assert_eq!(seen, [("1", Status::Queued), ("2", Status::Finished)]);
+    assert_eq!(tasks[1].sample.id.as_deref(), Some("7"));
+    let (state, owner) = (Some("pending".to_owned()), Some("a&b".to_owned()));
+    let filter = CuckooFilter { limit: Some(10), offset: 20, state, owner, completed_after: Some(5) };
+    cuckoo.tasks(&filter).await.unwrap();
+    cuckoo.tasks_of_sample("7").await.unwrap();
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /tasks/list",
+            "GET /tasks/list/10/20?completed_after=5&owner=a%26b&status=pending",
+            "GET /tasks/sample/7"
+        ]
+    );
+    assert!(cuckoo.tasks(&CuckooFilter { offset: 1, ..CuckooFilter::default() }).await.is_err());
+    let (_server, cuckoo) = one(200, "{}").await;
+    assert!(matches!(cuckoo.tasks(&CuckooFilter::default()).await.unwrap_err().kind, ErrorKind::Malformed(_)));
+}
+
+#[tokio::test]
+async fn several_are_submitted_at_once() {
+    let body = r#"{"submit_id": 1, "task_ids": [1, 2, "x"], "errors": ["c.doc is empty"]}"#;
+    let (server, cuckoo) = one(200, body).await;
+    let files = [Sample::bytes("a.exe", &b"a"[..]), Sample::bytes("b.exe", &b"b"[..])];
+    let archive_password = Some(Secret::new("pw"));
+    let analysis_time = Some(std::time::Duration::from_millis(1500));
+    let mut options = Options { archive_password, analysis_time, ..Options::default() };
+    options.vendor.insert("options".to_owned(), "free=yes".to_owned());
+    let uploads = cuckoo.submit_several(&files, &options).await.unwrap();
+    assert_eq!(uploads.submissions, [Submission::new("1"), Submission::new("2")]);
+    assert_eq!(uploads.errors, ["c.doc is empty"]);
+    let strings = [Sample::url("http://a.test/"), Sample::url("http://b.test/")];
+    cuckoo.submit_several(&strings, &Options::default()).await.unwrap();
+    let received = server.take();
+    let text = |name: &str, text: &str| (name.to_owned(), None, text.as_bytes().to_vec());
+    assert_eq!(received[0].line(), "POST /tasks/create/submit");
+    let parts = received[0].parts();
+    assert_eq!(parts[..2], [text("options", "free=yes,password=pw"), text("timeout", "2")]);
+    assert_eq!(parts[2], ("files".to_owned(), Some("a.exe".to_owned()), b"a".to_vec()));
+    assert_eq!(received[1].parts(), [text("strings", "http://a.test/\nhttp://b.test/")]);
+    let [file, _] = files;
+    let [url, _] = strings;
+    for mixture in [vec![file, url], vec![], vec![Sample::url("http://a.test/\nb")]] {
+        assert!(matches!(
+            cuckoo.submit_several(&mixture, &Options::default()).await.unwrap_err().kind,
+            ErrorKind::Invalid(_)
+        ));
+    }
+    let options = Options { archive_password: Some(Secret::new("a,b")), ..Options::default() };
+    assert!(cuckoo.submit_several(&strings_of(1), &options).await.is_err());
+    assert!(server.lines().is_empty(), "what makes no sense is not sent");
+}
+
+fn strings_of(count: usize) -> Vec<Sample> {
+    (0..count).map(|number| Sample::url(format!("http://{number}.test/"))).collect()
+}
+
+#[tokio::test]
+async fn tasks_are_run_again_once() {
+    let server = StandIn::start(|request| match request.target.as_str() {
+        "/tasks/reschedule/3/2" => Reply::json(200, r#"{"status": "OK", "task_id": 9}"#),
+        "/tasks/reschedule/4" => Reply::json(200, r#"{"status": "OK"}"#),
+        "/tasks/reboot/3" => Reply::json(200, r#"{"task_id": 3, "reboot_id": 5}"#),
+        "/tasks/rereport/3" => Reply::json(200, r#"{"success": true}"#),
+        _ => Reply::json(503, ""),
+    })
+    .await;
+    let cuckoo = cuckoo(&server.address, None);
+    let three = Submission::new("3");
+    assert_eq!(cuckoo.reschedule(&three, Some(2)).await.unwrap(), Some(Submission::new("9")));
+    assert_eq!(cuckoo.reschedule(&Submission::new("4"), None).await.unwrap(), None, "Cuckoo 1 does not say");
+    assert_eq!(cuckoo.reboot(&three).await.unwrap(), Submission::new("5"));
+    assert!(cuckoo.rereport(&three).await.unwrap());
+    server.take();
+    let gone = Submission::new("5");
+    assert!(cuckoo.reschedule(&gone, None).await.is_err());
+    assert!(cuckoo.reboot(&gone).await.is_err());
+    assert!(cuckoo.rereport(&gone).await.is_err());
+    assert_eq!(server.lines(), ["GET /tasks/reschedule/5", "GET /tasks/reboot/5", "GET /tasks/rereport/5"]);
+}
+
+#[tokio::test]
+async fn what_else_there_is_can_be_asked_for() {
+    let server = StandIn::start(|request| match request.target.as_str() {
+        "/tasks/summary/3" => Reply::json(200, r#"{"info": {"score": 2}}"#),
+        "/tasks/report/3/json?elements=info" => Reply::json(200, r#"{"score": 2}"#),
+        "/machines/list" => Reply::json(200, r#"{"machines": [{"name": "w1", "locked": true, "tags": ["x"]}]}"#),
+        "/machines/view/w1" => Reply::json(200, r#"{"machine": {"name": "w1", "resultserver_port": "2042"}}"#),
+        "/files/view/id/3" => Reply::json(200, r#"{"sample": {"id": 3, "md5": "aa", "tasks": [1, "2"]}}"#),
+        "/vpn/status" => Reply::json(200, r#"{"vpns": {"de": {}}}"#),
+        _ => Reply::json(404, r#"{"message": "no"}"#),
+    })
+    .await;
+    let cuckoo = cuckoo(&server.address, None);
+    let three = Submission::new("3");
+    assert_eq!(cuckoo.summary(&three).await.unwrap()["info"]["score"], 2);
+    assert_eq!(cuckoo.section(&three, "info").await.unwrap()["score"], 2);
+    assert_eq!(cuckoo.machines().await.unwrap()[0].locked, Some(true));
+    assert_eq!(cuckoo.machine("w1").await.unwrap().name, "w1");
+    assert_eq!(cuckoo.sample("id", "3").await.unwrap().tasks, ["1", "2"]);
+    assert!(cuckoo.vpns().await.unwrap()["de"].is_object());
+    assert!(matches!(cuckoo.machine("w2").await.unwrap_err().kind, ErrorKind::NotFound(_)));
+}
+
+/// 77: what runs cannot be deleted, and Cuckoo says so with a 500.
+#[tokio::test]
+async fn what_runs_is_not_ready_to_be_deleted() {
+    let (_server, cuckoo) = one(500, r#"{"message": "The task is currently being processed, cannot delete"}"#).await;
+    let error = cuckoo.delete(&Submission::new("3")).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NotReady(_)) && error.is_retryable(), "{error}");
 }
