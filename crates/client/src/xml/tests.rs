@@ -103,7 +103,7 @@ fn each_limit_is_kept() {
 #[derive(Debug, Clone)]
 enum Node {
     Text(String),
-    Element(String, Vec<(String, String)>, Vec<Node>),
+    Element(String, Vec<(String, String)>, Vec<Self>),
 }
 
 fn node() -> impl Strategy<Value = Node> {

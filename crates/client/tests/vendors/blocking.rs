@@ -97,7 +97,7 @@ fn everything() {
     assert_eq!(read, b"begin");
     assert!(error.get_ref().is_some_and(|inner| inner.is::<Error>()), "{error:?}");
     assert!(broken.read(&mut [0; 10]).is_err(), "a part is not taken for the whole");
-    let error = lab.artifact(&submission, Artifact::from(ArtifactKind::Memory)).unwrap_err();
+    let error = lab.artifact(&submission, Artifact::from(ArtifactKind::Xml)).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Unsupported(_)), "{error}");
     // A clone outlives what it was cloned from, a download the sandbox.
     let mut unread = lab.clone().artifact(&submission, ArtifactKind::Pcap).unwrap();

@@ -3,80 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use belljar_client::{
-    Artifact, ArtifactKind, Error, ErrorKind, Fault, Hash, Options, Result, Sample, Sandbox, Status, Submission, Word,
-};
+use belljar_client::{Error, ErrorKind, Fault, Result, Sandbox, Status, Word};
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 
+use crate::asked::{Came, HANGS, Step, ask, steps};
 use crate::clients::{KEY, clients, logged_in};
 use crate::stand_in::{Ending, Received, Reply, StandIn};
-
-/// More than any of these tests takes, so that one that hangs is told as such.
-const HANGS: Duration = Duration::from_secs(60);
-
-/// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Step {
-    Available,
-    Submit,
-    SubmitUrl,
-    LookUp,
-    Status,
-    Report,
-    Artifact(ArtifactKind),
-    Delete,
-    Queue,
-}
-
-/// All steps that a vendor has.
-fn steps(sandbox: &dyn Sandbox) -> Vec<Step> {
-    use belljar_client::Capability;
-    let mut steps = vec![Step::Available, Step::Submit, Step::Status, Step::Report];
-    steps.extend(sandbox.capabilities().0.into_iter().map(|capability| match capability {
-        Capability::SubmitUrl => Step::SubmitUrl,
-        Capability::LookUp => Step::LookUp,
-        Capability::Delete => Step::Delete,
-        Capability::Queue => Step::Queue,
-        Capability::Artifact(kind) => Step::Artifact(kind),
-    }));
-    steps
-}
-
-/// What came of a step.
-#[derive(Debug)]
-enum Came {
-    Nothing,
-    Submission,
-    Status(Status),
-    Verdict(Word),
-}
-
-async fn ask(sandbox: &dyn Sandbox, step: Step) -> Result<Came> {
-    let mut submission = Submission::new("11");
-    // Names that some vendors need besides the first.
-    for name in ["sha256", "job_id", "webid", "analysis_id", "sample_id", "submission_id", "task_id"] {
-        submission.others.insert(name.to_owned(), "11".to_owned());
-    }
-    let hash = Hash::parse(&"0f".repeat(32)).unwrap();
-    let (file, url) = (Sample::bytes("a.exe", &b"MZ"[..]), Sample::url("http://sample.test/"));
-    Ok(match step {
-        Step::Available => sandbox.available().await.map(|_| Came::Nothing)?,
-        Step::Submit => sandbox.submit(&file, &Options::default()).await.map(|_| Came::Submission)?,
-        Step::SubmitUrl => sandbox.submit(&url, &Options::default()).await.map(|_| Came::Submission)?,
-        Step::LookUp => sandbox.look_up(&hash).await?.map_or(Came::Nothing, |_| Came::Submission),
-        Step::Status => Came::Status(sandbox.status(&submission).await?),
-        Step::Report => Came::Verdict(sandbox.report(&submission).await?.verdict.verdict),
-        Step::Artifact(kind) => {
-            let name = (kind == ArtifactKind::Other).then(|| "openioc".to_owned());
-            let download = sandbox.artifact(&submission, Artifact { kind, name }).await?;
-            download.bytes.try_fold((), |(), _| async { Ok(()) }).await?;
-            Came::Nothing
-        }
-        Step::Delete => sandbox.delete(&submission).await.map(|()| Came::Nothing)?,
-        Step::Queue => sandbox.queue().await.map(|_| Came::Nothing)?,
-    })
-}
 
 /// Asks everything of everybody; `check` judges.
 async fn everybody(
@@ -232,7 +164,7 @@ async fn nonsense_proves_nothing() {
                     Err(_) | Ok(Came::Nothing) => true,
                     Ok(Came::Submission) => false,
                     Ok(Came::Status(status)) => *status != Status::Finished,
-                    Ok(Came::Verdict(word)) => *word == Word::Unknown,
+                    Ok(Came::Verdict(verdict)) => verdict.verdict == Word::Unknown,
                 };
                 assert!(harmless, "{name}: {}, {step:?}: {came:?}", sandbox.name());
             },

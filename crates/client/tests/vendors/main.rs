@@ -3,9 +3,11 @@
 //! Numbers in comments are those of the list of behaviours of InQuest's client, which ours is measured by.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod asked;
 mod blocking;
 mod clients;
 mod cuckoo;
 mod failures;
+mod hostile;
 mod premierlangage;
 mod stand_in;
