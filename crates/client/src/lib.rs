@@ -25,6 +25,7 @@ pub mod blocking;
 pub mod config;
 mod error;
 pub mod execution;
+pub mod fleet;
 pub mod http;
 mod report;
 mod sample;

@@ -8,6 +8,7 @@ mod blocking;
 mod clients;
 mod cuckoo;
 mod failures;
+mod fleet;
 mod hostile;
 mod premierlangage;
 mod stand_in;
