@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result, Step};
 use crate::http::Settings;
 use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
-use crate::vendors::{Cuckoo, CuckooSettings};
+use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 
 /// A product that a configured sandbox may be.
 #[derive(Debug)]
@@ -122,6 +122,31 @@ pub static PRODUCTS: &[Product] = &[
         open: Some(|given| {
             let token = given.secret("key");
             Ok(Arc::new(Cuckoo::new(CuckooSettings { http: given.http, token })?))
+        }),
+    },
+    Product {
+        name: "falcon",
+        title: "Falcon Sandbox, Hybrid Analysis",
+        address: Some(HYBRID_ANALYSIS),
+        clouds: &["hybrid-analysis.com", "reverse.it"],
+        keys: &[
+            key("key", Kind::Secret, true, "The API key."),
+            key("environment", Kind::Text, false, "The number of the environment where none is named. 160 by default."),
+            key("share_third_parties", Kind::Flag, false, "Anti-virus vendors may get samples. False by default."),
+            key("share_community", Kind::Flag, false, "Other users may download samples. False by default."),
+        ],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::Falcon)?;
+            let (environment, sharing) = (
+                given.text("environment"),
+                FalconSharing {
+                    third_parties: given.flag("share_third_parties").unwrap_or(false),
+                    community: given.flag("share_community").unwrap_or(false),
+                },
+            );
+            let defaults = FalconSettings::new(given.http, key);
+            let environment = environment.unwrap_or(defaults.environment);
+            Ok(Arc::new(Falcon::new(FalconSettings { environment, sharing, ..defaults })?))
         }),
     },
     Product {

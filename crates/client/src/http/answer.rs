@@ -255,7 +255,11 @@ fn file_name(disposition: &str) -> Option<String> {
         let encoded = value.rsplit('\'').next()?.to_owned();
         Some(percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned())
     });
-    let name = extended.or_else(|| parameter("filename"))?;
+    plain_name(&extended.or_else(|| parameter("filename"))?)
+}
+
+/// A file's name without directories.
+pub(crate) fn plain_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next()?.trim();
     let plain: String = last.chars().filter(|sign| !sign.is_control()).collect();
     (!plain.is_empty() && plain != "." && plain != "..").then_some(plain)

@@ -8,5 +8,6 @@ mod transport;
 
 pub(crate) use address::{passwords_in, without_password};
 pub use answer::Answer;
+pub(crate) use answer::plain_name;
 pub use multipart::Part;
 pub use transport::{Body, Call, Settings, Transport};

@@ -13,6 +13,14 @@ pub(super) fn complete(mut http: Settings, port: u16) -> Settings {
     http
 }
 
+/// Completes an address that is only a host: `https`, and whatever port that has, is what these products have.
+pub(super) fn secure(mut http: Settings) -> Settings {
+    if !http.address.contains("://") {
+        http.address.insert_str(0, "https://");
+    }
+    http
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +41,19 @@ mod tests {
             ("http://cuckoo", "http://cuckoo"),
         ] {
             assert_eq!(complete(Settings::new("lab", written), 8090).address, meant);
+        }
+    }
+
+    /// 87, 109: hosts, with a scheme and without. One that is written is kept, where InQuest's clients drop it.
+    #[test]
+    fn a_host_is_enough_and_secure() {
+        for (written, meant) in [
+            ("www.hybrid-analysis.com", "https://www.hybrid-analysis.com"),
+            ("fireeye:8443", "https://fireeye:8443"),
+            ("https://falcon", "https://falcon"),
+            ("http://falcon", "http://falcon"),
+        ] {
+            assert_eq!(secure(Settings::new("lab", written)).address, meant);
         }
     }
 }

@@ -8,6 +8,7 @@ mod blocking;
 mod clients;
 mod cuckoo;
 mod failures;
+mod falcon;
 mod fleet;
 mod hostile;
 mod premierlangage;
