@@ -9,6 +9,7 @@ mod chaos;
 mod ci;
 mod docs;
 mod needs;
+mod python;
 #[expect(dead_code, reason = "tests of the worker use other parts of it")]
 #[path = "../../crates/worker/tests/common/mod.rs"]
 mod servers;

@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::cargo::perform;
+use crate::python;
 
 /// Where sandboxed programs are looked up: what is elsewhere on the host, they do not see.
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -42,6 +43,10 @@ fn missing() -> Vec<(&'static str, String)> {
     let is_there = |program: &str| PATH.iter().any(|directory| Path::new(directory).join(program).exists());
     let programs = NEEDS.iter().filter(|(program, ..)| !is_there(program));
     let mut missing: Vec<_> = programs.map(|(program, package, why)| (*package, format!("{program}: {why}"))).collect();
+    if python::interpreter().is_none() {
+        missing
+            .push(("python3-venv", "python3 -m venv: makes environments for tests of the Python package".to_owned()));
+    }
     if !Path::new(HEADERS.0).exists() {
         missing.push((HEADERS.1, format!("{}: for programs that are compiled", HEADERS.0)));
     }

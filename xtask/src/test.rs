@@ -1,13 +1,15 @@
 //! `cargo xtask test`: installs what is missing, builds, runs every test, and sums up.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::ops::AddAssign;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use crate::cargo::{cargo, printed};
 use crate::needs;
+use crate::python;
 use crate::summary::Summary;
 
 /// Run all tests of the workspace
@@ -66,7 +68,9 @@ pub(crate) fn alone(tests: &mut Tests) -> Result<Vec<String>> {
     }
     let mut unsteady = Vec::new();
     for name in std::mem::take(&mut tests.failed) {
-        let rest = ["--".to_owned(), "--exact".to_owned(), name.clone()].to_vec();
+        let of_python = name.starts_with(python::PREFIX);
+        let rest =
+            if of_python { vec![name.clone()] } else { vec!["--".to_owned(), "--exact".to_owned(), name.clone()] };
         let again = run(&TestArguments { rest, ..TestArguments::default() })?;
         if again.succeeded && again.summary.passed > 0 {
             tests.summary.failed -= 1;
@@ -87,11 +91,55 @@ pub(crate) fn alone(tests: &mut Tests) -> Result<Vec<String>> {
 /// What is needed cannot be installed, or cargo cannot be run.
 pub(crate) fn run(arguments: &TestArguments) -> Result<Tests> {
     needs::install()?;
+    let began = Instant::now();
+    let (of_rust, of_python) = parts(arguments);
+    let mut tests = if of_rust { rust(arguments)? } else { Tests { succeeded: true, ..Tests::default() } };
+    if let Some(names) = of_python {
+        tests += python(&names)?;
+    }
+    println!("\nTests took {:.0} s.", began.elapsed().as_secs_f64());
+    Ok(tests)
+}
+
+/// Whether tests of Rust are meant, and which of the Python package's: it is a package like others, but takes no part in tests by parts of
+/// names that do not begin as its own do.
+fn parts(arguments: &TestArguments) -> (bool, Option<Vec<String>>) {
+    let named: Vec<String> = arguments.rest.iter().filter(|part| part.starts_with(python::PREFIX)).cloned().collect();
+    let listed = arguments.packages.iter().any(|package| package == python::PACKAGE);
+    let others = arguments.packages.iter().any(|package| package != python::PACKAGE);
+    if !named.is_empty() {
+        return (false, Some(named));
+    }
+    let wanted = listed || arguments.packages.is_empty() && arguments.rest.is_empty();
+    (others || arguments.packages.is_empty(), wanted.then(Vec::new))
+}
+
+/// Runs the Python package's tests and counts.
+fn python(names: &[String]) -> Result<Tests> {
+    match python::prepare()? {
+        Ok(suite) => {
+            let mut command = suite.command(names);
+            println!("$ {}", printed(&command));
+            told(&mut command, "a test died (see above)")
+        }
+        Err(why) => {
+            // As with all tests that need something: where everything could be installed, that it is missing is an error.
+            let strict = needs::is_root();
+            println!("test {}all ... {}: {why}", python::PREFIX, if strict { "FAILED" } else { "skipped" });
+            let (failed, skipped) = (u64::from(strict), u64::from(!strict));
+            let summary = Summary { passed: 0, failed, skipped };
+            Ok(Tests { summary, succeeded: !strict, failed: Vec::new() })
+        }
+    }
+}
+
+/// Runs the tests of the workspace and counts.
+fn rust(arguments: &TestArguments) -> Result<Tests> {
     let mut command = cargo(["test", "--no-fail-fast"]);
     if arguments.packages.is_empty() {
         command.arg("--workspace");
     }
-    for package in &arguments.packages {
+    for package in arguments.packages.iter().filter(|package| *package != python::PACKAGE) {
         command.args(["--package", package]);
     }
     if arguments.release {
@@ -101,21 +149,30 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Tests> {
     if needs::is_root() {
         command.env("BELLJAR_TEST_STRICT", "1");
     }
-    let began = Instant::now();
     println!("$ {}", printed(&command));
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let output = child.stdout.take().context("cargo has no standard output")?;
+    told(&mut command, "a program did not compile, or a test program died (see above)")
+}
+
+/// Runs test programs and counts what they say; `otherwise` is why that they fail without a failed test.
+fn told(command: &mut Command, otherwise: &str) -> Result<Tests> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("the tests cannot be started")?;
+    let output = child.stdout.take().context("the tests have no standard output")?;
     let mut tests = count(BufReader::new(output), io::stdout().lock())?;
-    let succeeded = child.wait().context("cannot wait for cargo")?.success();
+    let succeeded = child.wait().context("cannot wait for the tests")?.success();
     if !succeeded && tests.summary.failed == 0 {
-        println!(
-            "\nerror: cargo failed, although no test did: a program did not compile, or a test program died (see above)"
-        );
+        println!("\nerror: the tests failed, although no test did: {otherwise}");
         tests.summary.failed = 1;
     }
-    println!("\nTests took {:.0} s.", began.elapsed().as_secs_f64());
     tests.succeeded = succeeded && tests.summary.failed == 0;
     Ok(tests)
+}
+
+impl AddAssign for Tests {
+    fn add_assign(&mut self, other: Self) {
+        self.summary += other.summary;
+        self.succeeded &= other.succeeded;
+        self.failed.extend(other.failed);
+    }
 }
 
 /// Passes lines on and counts.
@@ -139,6 +196,23 @@ fn count(mut output: impl BufRead, mut to: impl Write) -> Result<Tests> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_python_package_is_a_package_like_others() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        for (packages, rest, expected) in [
+            (&[][..], &[][..], (true, Some(vec![]))),
+            (&["belljar-client"], &[], (true, None)),
+            (&["belljar-python"], &[], (false, Some(vec![]))),
+            (&["belljar-client", "belljar-python"], &[], (true, Some(vec![]))),
+            (&[], &["some_name"], (true, None)),
+            (&[], &["--", "--exact", "a::b"], (true, None)),
+            (&[], &["python::test_waiting"], (false, Some(texts(&["python::test_waiting"])))),
+        ] {
+            let arguments = TestArguments { packages: texts(packages), rest: texts(rest), release: false };
+            assert_eq!(parts(&arguments), expected, "{packages:?} {rest:?}");
+        }
+    }
 
     #[test]
     fn programs_are_summed_up() {
