@@ -8,6 +8,7 @@ use crate::http::Settings;
 use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
+use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
 
 /// A product that a configured sandbox may be.
 #[derive(Debug)]
@@ -147,6 +148,31 @@ pub static PRODUCTS: &[Product] = &[
             let defaults = FalconSettings::new(given.http, key);
             let environment = environment.unwrap_or(defaults.environment);
             Ok(Arc::new(Falcon::new(FalconSettings { environment, sharing, ..defaults })?))
+        }),
+    },
+    Product {
+        name: "joe",
+        title: "Joe Sandbox",
+        address: Some(JOE_CLOUD),
+        clouds: &["joesecurity.org"],
+        keys: &[
+            key("key", Kind::Secret, true, "Its API key."),
+            key(
+                "accept_tac",
+                Kind::Flag,
+                true,
+                "Whether you accept the vendor's terms and conditions: nothing is submitted without.",
+            ),
+            key("chunk_bytes", Kind::Number, false, "Larger samples go in pieces of so many bytes; 0 for never."),
+        ],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::Joe)?;
+            let mut settings = JoeSettings::new(given.http.clone(), key);
+            settings.accept_tac = given.flag("accept_tac").unwrap_or(false);
+            if let Some(bytes) = given.number("chunk_bytes") {
+                settings.chunk_bytes = Some(bytes).filter(|bytes| *bytes > 0);
+            }
+            Ok(Arc::new(Joe::new(settings)?))
         }),
     },
     Product {

@@ -45,6 +45,30 @@ pub(super) fn id(value: &Value) -> Option<String> {
     }
 }
 
+/// True or false, as such, as 0 and 1, or as text; whatever else comes is neither.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Bool(flag) => Some(flag),
+        Value::Number(number) => number.as_f64().map(|number| number != 0.0),
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// Something; whatever else comes is nothing.
+pub(super) fn maybe<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
+/// Whether a server's words are about a quota, where neither a status nor a code says so.
+pub(super) fn says_quota(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("quota")
+}
+
 /// A list; whatever else comes is an empty one, and members of it that are something else are left out.
 pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(Loose::<List<T>>(PhantomData)).map(|list| list.0)

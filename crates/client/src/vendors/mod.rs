@@ -3,10 +3,15 @@
 mod address;
 mod cuckoo;
 mod falcon;
+mod joe;
 mod loose;
 
 pub use cuckoo::{CUCKOO_PORT, Cuckoo, CuckooFilter, CuckooMachine, CuckooSample, CuckooSettings, CuckooTask, Uploads};
 pub use falcon::{
     FALCON_ENVIRONMENT, Falcon, FalconEnvironment, FalconKey, FalconLimit, FalconLimits, FalconSettings, FalconSharing,
     FalconSystem, HYBRID_ANALYSIS, QuickScan, Screenshot,
+};
+pub use joe::{
+    JOE_CHUNK_BYTES, JOE_CLOUD, JOE_DOWNLOADS, JOE_WEB_ID, Joe, JoeAccount, JoeAnalysis, JoeLab, JoePage, JoeQuota,
+    JoeQuotas, JoeRun, JoeSettings, JoeSubject, JoeSubmission, JoeSystem,
 };

@@ -11,5 +11,6 @@ mod failures;
 mod falcon;
 mod fleet;
 mod hostile;
+mod joe;
 mod premierlangage;
 mod stand_in;
