@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::execution::HttpError;
 use crate::sandbox::{Capability, Vendor};
 
+/// WildFire's status for an upload that failed on its side.
+const UPLOAD_FAILED: u16 = 513;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -241,7 +244,9 @@ impl Error {
             | ErrorKind::TimedOut { .. }
             | ErrorKind::NotReady(_)
             | ErrorKind::Quota { .. } => true,
-            ErrorKind::Status { status, .. } => matches!(*status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            ErrorKind::Status { status, .. } => {
+                matches!(*status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | UPLOAD_FAILED)
+            }
             ErrorKind::Http(error) => error.is_retryable(),
             _ => false,
         }

@@ -9,6 +9,7 @@ use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
+use crate::vendors::{WILDFIRE_CLOUD, WildFire, WildFireSettings};
 
 /// A product that a configured sandbox may be.
 #[derive(Debug)]
@@ -182,6 +183,21 @@ pub static PRODUCTS: &[Product] = &[
         clouds: &[],
         keys: &[key("key", Kind::Secret, false, "The key of a belljar server that wants one.")],
         open: None,
+    },
+    Product {
+        name: "wildfire",
+        title: "WildFire of Palo Alto Networks",
+        address: Some(WILDFIRE_CLOUD),
+        clouds: &["wildfire.paloaltonetworks.com"],
+        keys: &[
+            key("key", Kind::Secret, true, "The key."),
+            key("agent", Kind::OneOf(&["pcc", "prismaaccessapi"]), false, "Whose key it is, if not WildFire's own."),
+        ],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::WildFire)?;
+            let agent = given.text("agent");
+            Ok(Arc::new(WildFire::new(WildFireSettings { http: given.http, key, agent })?))
+        }),
     },
 ];
 

@@ -1,5 +1,11 @@
 //! One module for each vendor.
 
+mod wildfire;
+
+pub use wildfire::{
+    WILDFIRE_CLOUD, WildFire, WildFireRuling, WildFireSettings, WildFireTestFile, WildFireVerdict, WildFireWebArtifact,
+};
+
 mod address;
 mod cuckoo;
 mod falcon;

@@ -14,3 +14,4 @@ mod hostile;
 mod joe;
 mod premierlangage;
 mod stand_in;
+mod wildfire;
