@@ -172,7 +172,7 @@ class Asking(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "pcap"):
             self.sandbox.artifact("7", "pcaps")
         with self.assertRaises(belljar.UnsupportedError):
-            self.sandbox.artifact("7", "memory")
+            self.sandbox.artifact("7", "xml")
 
     def test_a_submission_is_kept_as_text(self):
         submission = belljar.Submission("7", {"job": "9"}, ["8"])
