@@ -31,6 +31,9 @@ impl Digest {
         }
         let failed = line.starts_with("test result: FAILED")
             || (line.starts_with("test ") && (line.ends_with(" FAILED") || line.contains(" ... skipped")));
+        if self.left > 0 && !failed && is_frame(line) {
+            return false;
+        }
         let shown = failed || self.left > 0;
         self.left = self.left.saturating_sub(1);
         if line.starts_with("test result:") || (self.ends_with_blank && line.is_empty()) {
@@ -38,6 +41,13 @@ impl Digest {
         }
         shown
     }
+}
+
+/// A line of a backtrace: `  7: core::ops::function` or `     at src/lib.rs:1:1`. Where it panicked is said before.
+fn is_frame(line: &str) -> bool {
+    let trimmed = line.trim_start();
+    let number = trimmed.split_once(": ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+    trimmed.len() < line.len() && (number || trimmed.starts_with("at "))
 }
 
 /// `3 passed, 0 failed, 1 skipped`.
@@ -64,6 +74,9 @@ mod tests {
 +
 +---- b stdout ----
 +one is not two
++stack backtrace:
+-   0: core::panicking::panic
+-             at ./src/lib.rs:1:1
 +
 +failures:
 +    b
@@ -92,7 +105,7 @@ mod tests {
     fn a_failure_without_end_is_cut() {
         let mut digest = Digest::default();
         assert!(digest.shows("failures:"));
-        let shown = (0..10_000).filter(|_| digest.shows("   0: somewhere")).count();
+        let shown = (0..10_000).filter(|_| digest.shows("and on")).count();
         assert_eq!(shown, LINES_OF_A_FAILURE - 1);
     }
 }
