@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result, Step};
 use crate::http::Settings;
 use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
+use crate::vendors::{Cape, CapeSettings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
 use crate::vendors::{WILDFIRE_CLOUD, WildFire, WildFireSettings};
@@ -174,6 +175,17 @@ pub static PRODUCTS: &[Product] = &[
                 settings.chunk_bytes = Some(bytes).filter(|bytes| *bytes > 0);
             }
             Ok(Arc::new(Joe::new(settings)?))
+        }),
+    },
+    Product {
+        name: "cape",
+        title: "CAPE",
+        address: None,
+        clouds: &["capesandbox.com"],
+        keys: &[key("key", Kind::Secret, false, "A key of its API, where it asks for one.")],
+        open: Some(|given| {
+            let token = given.secret("key");
+            Ok(Arc::new(Cape::new(CapeSettings { http: given.http, token })?))
         }),
     },
     Product {

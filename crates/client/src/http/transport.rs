@@ -155,6 +155,13 @@ impl Call {
         Self { body, ..Self::new(step, Method::POST, path) }
     }
 
+    /// Sends this, whatever the method.
+    #[must_use]
+    pub fn with(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
     /// Adds to the query.
     #[must_use]
     pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {

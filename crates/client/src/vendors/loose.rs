@@ -69,6 +69,14 @@ pub(super) fn says_quota(words: &str) -> bool {
     words.to_ascii_lowercase().contains("quota")
 }
 
+/// A member of an object, or null.
+pub(super) fn member(value: Value, name: &str) -> Value {
+    match value {
+        Value::Object(mut members) => members.remove(name).unwrap_or_default(),
+        _ => Value::Null,
+    }
+}
+
 /// A list; whatever else comes is an empty one, and members of it that are something else are left out.
 pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(Loose::<List<T>>(PhantomData)).map(|list| list.0)

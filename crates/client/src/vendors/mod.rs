@@ -7,11 +7,13 @@ pub use wildfire::{
 };
 
 mod address;
+mod cape;
 mod cuckoo;
 mod falcon;
 mod joe;
 mod loose;
 
+pub use cape::{CAPE_PORT, Cape, CapeFilter, CapeSettings};
 pub use cuckoo::{CUCKOO_PORT, Cuckoo, CuckooFilter, CuckooMachine, CuckooSample, CuckooSettings, CuckooTask, Uploads};
 pub use falcon::{
     FALCON_ENVIRONMENT, Falcon, FalconEnvironment, FalconKey, FalconLimit, FalconLimits, FalconSettings, FalconSharing,

@@ -5,6 +5,7 @@
 
 mod asked;
 mod blocking;
+mod cape;
 mod clients;
 mod cuckoo;
 mod failures;

@@ -227,8 +227,8 @@ impl Cuckoo {
     /// A status of 500 where the server has no rooter, and as with any call.
     pub async fn vpns(&self) -> Result<Value> {
         let call = Call::get(Step::Other("asking for VPNs"), ["vpn", "status"]);
-        let mut answer: Value = self.send(call).await?.json_within(CONTROL_BYTES).await?;
-        Ok(answer["vpns"].take())
+        let answer: Value = self.send(call).await?.json_within(CONTROL_BYTES).await?;
+        Ok(loose::member(answer, "vpns"))
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Uploads {
 
 impl Uploads {
     /// Problems that are kept, at most.
-    const MAX_ERRORS: usize = 1000;
+    pub(in crate::vendors) const MAX_ERRORS: usize = 1000;
 
     pub(in crate::vendors) fn of(ids: &Value, errors: &Value) -> Self {
         let members = |value: &Value| value.as_array().cloned().unwrap_or_default();
