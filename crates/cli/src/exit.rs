@@ -17,6 +17,12 @@ pub(crate) enum ExitCode {
     Failure,
     /// 2: wrong usage: arguments or configuration that cannot be understood.
     Usage,
+    /// 3: something is as bad as `--fail-on` says, or worse.
+    Bad,
+    /// 4: some sandboxes have given an answer, and others none.
+    Partial,
+    /// 5: the analysis is on its way.
+    NotFinished,
     /// 125: no sandbox could be set up, so the command never ran.
     SetupFailed,
     /// 126: the command was found inside the sandbox and cannot be executed.
@@ -57,6 +63,9 @@ impl ExitCode {
             Self::Success => 0,
             Self::Failure => 1,
             Self::Usage => 2,
+            Self::Bad => 3,
+            Self::Partial => 4,
+            Self::NotFinished => 5,
             Self::SetupFailed => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
@@ -155,6 +164,17 @@ Exit codes:
   246    failed: limit of the number of files
   247    killed: output limit";
 
+/// The table of exit codes of what asks sandboxes of others.
+pub(crate) const ASK_EXIT_CODES: &str = "\
+Exit codes:
+  0      all sandboxes have answered, and nothing is as bad as --fail-on says
+  1      of some sample no sandbox gave an answer, or something else failed
+  2      wrong usage
+  3      something is as bad as --fail-on says, or worse
+  4      of each sample some sandbox gave an answer, but not all did
+  5      the analysis is on its way (status, report, verdict, artifacts)
+  128+n  ended by signal n";
+
 #[cfg(test)]
 pub(crate) mod tests {
     use belljar_sandbox::Usage;
@@ -198,6 +218,13 @@ pub(crate) mod tests {
         ];
         for (end, reached, code) in cases {
             assert_eq!(ExitCode::of(&outcome(end.clone(), reached)).number(), code, "{end:?} {reached:?}");
+        }
+    }
+
+    #[test]
+    fn codes_of_questions_are_in_their_help() {
+        for code in [ExitCode::Bad, ExitCode::Partial, ExitCode::NotFinished] {
+            assert!(ASK_EXIT_CODES.contains(&format!("\n  {}      ", code.number())), "{code:?}");
         }
     }
 

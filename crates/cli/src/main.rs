@@ -50,6 +50,12 @@ fn perform(action: Action) -> Result<ExitCode, Failure> {
         Action::Doctor(args) => doctor::examine(&args),
         Action::Serve(args) => serve::serve(&args),
         Action::Worker(args) => worker::work(&args),
+        Action::Submit(args) => ask::submit(&args),
+        Action::Status(args) => ask::status(&args),
+        Action::Report(args) => ask::report(&args),
+        Action::Verdict(args) => ask::verdict(&args),
+        Action::Artifacts(args) => ask::artifacts(&args),
+        Action::Delete(args) => ask::delete(&args),
         Action::Sandboxes(args) => ask::sandboxes(&args.action),
         Action::Image(args) => image::manage(&args.action),
     }

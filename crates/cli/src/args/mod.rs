@@ -5,6 +5,7 @@ mod config;
 mod image;
 mod run;
 mod serve;
+mod submit;
 mod values;
 mod worker;
 
@@ -24,6 +25,9 @@ pub(crate) use image::{
 };
 pub(crate) use run::{RunArgs, TerminalChoice};
 pub(crate) use serve::{ServeArgs, Sources};
+pub(crate) use submit::{
+    ArtifactsArgs, DeleteArgs, ReportArgs, StatusArgs, SubmitArgs, Target, Threshold, VerdictArgs, Waiting,
+};
 pub(crate) use values::{Directory, InputSource, NetworkChoice, SecretPlace, Variable};
 pub(crate) use worker::WorkerArgs;
 
@@ -46,6 +50,12 @@ pub(crate) enum Action {
     Serve(ServeArgs),
     Worker(Box<WorkerArgs>),
     Image(ImageArgs),
+    Submit(Box<SubmitArgs>),
+    Status(StatusArgs),
+    Report(ReportArgs),
+    Verdict(VerdictArgs),
+    Artifacts(ArtifactsArgs),
+    Delete(DeleteArgs),
     Sandboxes(SandboxesArgs),
     Doctor(DoctorArgs),
     Config(ConfigArgs),

@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use belljar_client::ArtifactKind;
 use belljar_image::{InvalidRootfs, RootfsChoice};
 use belljar_sandbox::units::{self, ByteSize, UnitError};
 use belljar_sandbox::{Access, Layer, Preset, Strictness, User};
@@ -38,6 +39,8 @@ pub(crate) enum ValueError {
         "expected env:VARIABLE, file:PATH or stdin; the secret itself is not for the command line, which others see"
     )]
     NoSecretPlace,
+    #[error("expected pdf, html, xml, json, pcap, dropped, screenshots, memory, sample, all or other")]
+    UnknownArtifact,
     #[error("a limit of nothing lets nothing run")]
     Zero,
 }
@@ -180,6 +183,11 @@ pub(crate) fn parse_secret_place(text: &str) -> Result<SecretPlace, ValueError> 
 pub(crate) fn parse_named_secret(text: &str) -> Result<(String, SecretPlace), ValueError> {
     let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(ValueError::NoSecretPlace)?;
     Ok((name.to_owned(), parse_secret_place(place)?))
+}
+
+/// A kind of artifact, by its name.
+pub(crate) fn parse_artifact(text: &str) -> Result<ArtifactKind, ValueError> {
+    ArtifactKind::ALL.into_iter().find(|kind| kind.to_string() == text).ok_or(ValueError::UnknownArtifact)
 }
 
 /// A size above zero, such as `64M`.

@@ -1,13 +1,20 @@
 //! Sandboxes of others: what the commands have in common that ask them.
 
 mod add;
+mod artifacts;
+mod board;
+mod one;
+mod samples;
 mod sandboxes;
+mod submit;
 
 use std::env;
 use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::Context;
 use belljar_client::config::ConfigError;
+use belljar_client::{ErrorKind, Fault};
+use serde_json::{Value, json};
 
 use crate::args::{SandboxSources, Sources};
 use crate::config::{self, Loaded, LogSettings, Origin};
@@ -15,7 +22,10 @@ use crate::exit::ExitCode;
 use crate::failure::{Failure, advise, say};
 use crate::serve::logging;
 
+pub(crate) use artifacts::artifacts;
+pub(crate) use one::{delete, report, status, verdict};
 pub(crate) use sandboxes::sandboxes;
+pub(crate) use submit::submit;
 
 /// Reads the configuration, and starts to log what it says, from warnings on unless it says otherwise.
 ///
@@ -81,6 +91,61 @@ pub(crate) fn plain(text: &str) -> String {
         if sign.is_control() || turns(sign) { sign.escape_default().to_string() } else { sign.to_string() }
     };
     text.chars().map(shown).collect()
+}
+
+/// An error, for programs.
+pub(crate) fn error_as_json(error: &belljar_client::Error) -> Value {
+    let kind = match &error.kind {
+        ErrorKind::Unsupported(_) => "unsupported",
+        ErrorKind::Invalid(_) => "invalid",
+        ErrorKind::Sample(_) => "sample",
+        ErrorKind::Transport { .. } => "transport",
+        ErrorKind::TimedOut { .. } => "timed_out",
+        ErrorKind::Unauthenticated(_) => "unauthenticated",
+        ErrorKind::Forbidden(_) => "forbidden",
+        ErrorKind::NotFound(_) => "not_found",
+        ErrorKind::NotReady(_) => "not_ready",
+        ErrorKind::Quota { .. } => "quota",
+        ErrorKind::Refused(_) => "refused",
+        ErrorKind::Duplicate(_) => "duplicate",
+        ErrorKind::AnalysisFailed(_) => "analysis_failed",
+        ErrorKind::Malformed(_) => "malformed",
+        ErrorKind::TooLarge { .. } => "too_large",
+        ErrorKind::Sink(_) => "sink",
+        _ => "status",
+    };
+    let fault = match error.fault() {
+        Fault::Caller => "caller",
+        Fault::Network => "network",
+        Fault::Sandbox => "sandbox",
+    };
+    json!({
+        "message": error.to_string(),
+        "kind": kind,
+        "step": error.step.to_string(),
+        "fault": fault,
+        "retryable": error.is_retryable(),
+        "retry_after": error.retry_after().map(|time| time.as_secs_f64()),
+    })
+}
+
+/// How errors of sandboxes end the program.
+impl From<belljar_client::Error> for Failure {
+    fn from(error: belljar_client::Error) -> Self {
+        let (code, hint) = match &error.kind {
+            ErrorKind::Unsupported(_) | ErrorKind::Invalid(_) => (ExitCode::Usage, None),
+            ErrorKind::NotReady(_) => (ExitCode::NotFinished, Some("--wait waits for its end")),
+            ErrorKind::Unauthenticated(_) => (ExitCode::Failure, Some("`belljar sandboxes test` tries the key")),
+            _ if error.is_retryable() => (ExitCode::Failure, Some("it may succeed later")),
+            _ => (ExitCode::Failure, None),
+        };
+        // Texts of servers must not steer the terminal.
+        let failure = Self::new(code, anyhow::anyhow!("{}", plain(&error.to_string())));
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
 }
 
 /// How errors of the configuration of sandboxes end the program.

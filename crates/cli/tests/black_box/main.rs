@@ -2,6 +2,7 @@
 //!
 //! A test that needs what this machine does not have says so and passes; with `BELLJAR_TEST_STRICT=1` it fails.
 
+mod ask;
 mod commands;
 mod directories;
 mod image;
