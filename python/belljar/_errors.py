@@ -87,6 +87,9 @@ class TransportError(Error, ConnectionError):
 class TimedOutError(Error, builtins.TimeoutError):
     """A time limit has passed; the text names it."""
 
+    limit: str = ""
+    """Its name: ``connect``, ``read``, ``total``, or that of a wait."""
+
 
 class UnauthenticatedError(Error):
     """The key is missing, wrong or revoked."""

@@ -1,4 +1,4 @@
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
 
 __version__: str
 
@@ -54,3 +54,15 @@ class Sandbox:
     def delete(self, submission: str) -> Pending: ...
     def close(self) -> Pending: ...
     def queue(self) -> Pending: ...
+
+class Http:
+    def __init__(self, settings: str) -> None: ...
+    def send(
+        self,
+        method: str,
+        path: List[str],
+        query: List[Tuple[str, str]] = ...,
+        headers: List[Tuple[str, str]] = ...,
+        fields: List[Tuple[str, str]] = ...,
+        files: List[Tuple[str, str, Union[bytes, str]]] = ...,
+    ) -> Pending: ...

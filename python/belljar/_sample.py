@@ -34,7 +34,7 @@ def spooled(sample: Sample, name: Optional[str]) -> Iterator[Tuple[Union[str, by
         yield path, name
     elif hasattr(sample, "read"):
         with _read(sample) as kept:
-            yield kept, name or _name(sample) or "sample"
+            yield kept, name or name_of(sample) or "sample"
     else:
         raise TypeError(f"a sample is a path, bytes or a file object, not {type(sample).__name__}")
 
@@ -69,7 +69,8 @@ def _read(stream: IO[bytes]) -> Iterator[Union[str, bytes]]:
             yield spool.name
 
 
-def _name(stream: Any) -> Optional[str]:
+def name_of(stream: Any) -> Optional[str]:
+    """The name of the file behind a file object, without directories; nothing where there is none."""
     name = getattr(stream, "name", None)
     # That of a descriptor is a number, that of a pipe in angle brackets.
     if isinstance(name, bytes):

@@ -49,6 +49,9 @@ fn build<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
         fields.set_item("headers", headers)?;
         fields.set_item("body", PyBytes::new(py, &response.body))?;
     }
+    if let ErrorKind::TimedOut { limit, .. } = &error.kind {
+        fields.set_item("limit", limit)?;
+    }
     if let ErrorKind::Transport { sent, .. } = &error.kind {
         fields.set_item("sent", sent)?;
     }

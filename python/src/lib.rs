@@ -5,6 +5,7 @@
 
 mod download;
 mod error;
+mod http;
 mod open;
 mod pending;
 mod process;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::download::Download;
+    #[pymodule_export]
+    use crate::http::Http;
     #[pymodule_export]
     use crate::open::{open, open_configured, products};
     #[pymodule_export]
