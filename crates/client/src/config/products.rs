@@ -9,6 +9,7 @@ use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
 use crate::vendors::{Cape, CapeSettings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
+use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
 use crate::vendors::{WILDFIRE_CLOUD, WildFire, WildFireSettings};
 
@@ -186,6 +187,27 @@ pub static PRODUCTS: &[Product] = &[
         open: Some(|given| {
             let token = given.secret("key");
             Ok(Arc::new(Cape::new(CapeSettings { http: given.http, token })?))
+        }),
+    },
+    Product {
+        name: "fireeye",
+        title: "FireEye AX, Trellix Malware Analysis",
+        address: None,
+        clouds: &[],
+        keys: &[
+            key("user", Kind::Text, true, "The user, who needs the role api_analyst."),
+            key("password", Kind::Secret, true, "Its password."),
+            key("version", Kind::OneOf(&["v2.0.0", "v1.2.0", "v1.1.0"]), false, "Of the API; found out by default."),
+            key("profile", Kind::Text, false, "The profile where none is named. win7x64-sp1 by default."),
+        ],
+        open: Some(|given| {
+            let password = given.required("password", Vendor::FireEye)?;
+            let user = given.text("user").unwrap_or_default();
+            let (version, profile) = (given.text("version"), given.text("profile"));
+            let mut settings = FireEyeSettings::new(given.http, user, password);
+            settings.version = version.as_deref().and_then(FireEyeVersion::parse);
+            settings.profile = profile.unwrap_or(settings.profile);
+            Ok(Arc::new(FireEye::new(settings)?))
         }),
     },
     Product {

@@ -94,6 +94,13 @@ pub(super) fn section<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer.deserialize_any(Loose::<Section<T>>(PhantomData)).map(|section| section.0)
 }
 
+/// A list, or one object in place of a list of one, as servers have it that make JSON of XML; nothing where it is something else.
+pub(super) fn many<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    deserializer.deserialize_any(Loose::<Many<T>>(PhantomData)).map(|many| many.0)
+}
+
 /// Something that is empty where what comes is of another type.
 trait Taken: Default {
     fn of_sequence<'de, A: SeqAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
@@ -126,6 +133,25 @@ impl<T: DeserializeOwned> Taken for List<T> {
         }
         while members.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Self(kept))
+    }
+}
+
+struct Many<T>(Option<Vec<T>>);
+
+impl<T> Default for Many<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: DeserializeOwned> Taken for Many<T> {
+    fn of_sequence<'de, A: SeqAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        List::of_sequence(members).map(|list| Self(Some(list.0)))
+    }
+
+    fn of_map<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        let one = Value::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(Self(Some(serde_json::from_value(one).into_iter().collect())))
     }
 }
 

@@ -10,8 +10,10 @@ mod address;
 mod cape;
 mod cuckoo;
 mod falcon;
+mod fireeye;
 mod joe;
 mod loose;
+mod session;
 
 pub use cape::{CAPE_PORT, Cape, CapeFilter, CapeSettings};
 pub use cuckoo::{CUCKOO_PORT, Cuckoo, CuckooFilter, CuckooMachine, CuckooSample, CuckooSettings, CuckooTask, Uploads};
@@ -19,6 +21,7 @@ pub use falcon::{
     FALCON_ENVIRONMENT, Falcon, FalconEnvironment, FalconKey, FalconLimit, FalconLimits, FalconSettings, FalconSharing,
     FalconSystem, HYBRID_ANALYSIS, QuickScan, Screenshot,
 };
+pub use fireeye::{FIREEYE_PROFILE, FireEye, FireEyeSettings, FireEyeVersion};
 pub use joe::{
     JOE_CHUNK_BYTES, JOE_CLOUD, JOE_DOWNLOADS, JOE_WEB_ID, Joe, JoeAccount, JoeAnalysis, JoeLab, JoePage, JoeQuota,
     JoeQuotas, JoeRun, JoeSettings, JoeSubject, JoeSubmission, JoeSystem,

@@ -10,6 +10,7 @@ mod clients;
 mod cuckoo;
 mod failures;
 mod falcon;
+mod fireeye;
 mod fleet;
 mod hostile;
 mod joe;
