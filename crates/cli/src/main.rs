@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod config;
 mod doctor;
+mod exec_remote;
 mod exit;
 mod failure;
 mod generate;
@@ -47,6 +48,7 @@ fn perform(action: Action) -> Result<ExitCode, Failure> {
         Action::Completions(args) => generate::completions(args.shell).map(|()| ExitCode::Success),
         Action::Man(args) => generate::manual_pages(&args.directory).map(|()| ExitCode::Success),
         Action::Run(args) => run::run(*args),
+        Action::ExecRemote(args) => exec_remote::exec_remote(&args.action),
         Action::Doctor(args) => doctor::examine(&args),
         Action::Serve(args) => serve::serve(&args),
         Action::Worker(args) => worker::work(&args),

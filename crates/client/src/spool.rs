@@ -115,6 +115,18 @@ impl Spooled {
     }
 }
 
+/// Adds to it.
+impl io::Write for Spooled {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Reads something spooled.
 #[derive(Debug)]
 pub struct Reader<'a> {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod config;
+mod exec_remote;
 mod image;
 mod run;
 mod serve;
@@ -20,6 +21,9 @@ pub(crate) use ask::{
     AddSandboxArgs, ListSandboxesArgs, SandboxSources, SandboxesAction, SandboxesArgs, TestSandboxesArgs,
 };
 pub(crate) use config::{ConfigAction, ConfigArgs};
+pub(crate) use exec_remote::{
+    CheckRemoteArgs, DownloadRemoteArgs, ExecRemoteAction, ExecRemoteArgs, FactRemoteArgs, RunRemoteArgs, ServerArgs,
+};
 pub(crate) use image::{
     ImageAction, ImageArgs, ImportArgs, ImportOptionArgs, ListArgs, Place, PullArgs, RemoveArgs, ShowArgs,
 };
@@ -57,6 +61,7 @@ pub(crate) enum Action {
     Artifacts(ArtifactsArgs),
     Delete(DeleteArgs),
     Sandboxes(SandboxesArgs),
+    ExecRemote(ExecRemoteArgs),
     Doctor(DoctorArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),

@@ -94,7 +94,7 @@ fn write_help(page: &mut String, command: &mut clap::Command) {
     if command.is_hide_set() {
         return;
     }
-    let name = command.get_display_name().unwrap_or(command.get_name()).replace('-', " ");
+    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
     let help = command.render_long_help().to_string();
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
     write!(page, "\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim()).expect("a String takes it");

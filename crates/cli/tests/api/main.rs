@@ -9,6 +9,8 @@
 
 mod archive;
 mod behaviour;
+mod client;
+mod exec_remote;
 mod form;
 mod hostile;
 mod http;

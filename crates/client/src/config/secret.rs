@@ -94,7 +94,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// It is not there, is empty or of several lines; the file can be read by others; the command fails or takes too long.
-    pub(super) async fn fetch(&self) -> Result<Secret, String> {
+    pub async fn fetch(&self) -> Result<Secret, String> {
         let secret = match self {
             Self::Literal(secret) => secret.clone(),
             Self::Variable(name) => match std::env::var(name) {
