@@ -103,9 +103,11 @@ impl Board {
         let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 1);
         let (width, height) = size.map_or((WIDTH, 24), |size| (size.ws_col.into(), size.ws_row.into()));
         let text = self.text(width, height);
-        let mut drawn = self.erasing();
+        // Line over line, so that nothing flickers (ECMA-48: CPL, EL, ED).
+        let mut drawn = if self.lines == 0 { String::new() } else { format!("\u{1b}[{}F", self.lines) };
         self.lines = text.lines().count();
-        drawn.push_str(&text);
+        drawn.push_str(&text.replace('\n', "\u{1b}[K\n"));
+        drawn.push_str("\u{1b}[J");
         let _ = io::stderr().lock().write_all(drawn.as_bytes());
     }
 

@@ -119,6 +119,7 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     /// A variable that belongs to no setting, or is not text.
     pub(crate) fn add_environment(&mut self, variables: &[(OsString, OsString)]) -> Result<(), ConfigError> {
         let known: Vec<(String, String)> = self.keys.iter().map(|key| (variable_of(key), key.clone())).collect();
+        let secrets = self.variables_of_secrets();
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
                 continue;
@@ -128,6 +129,9 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
                 alias.or_else(|| known.iter().find(|(variable, _)| variable == name).map(|(_, key)| key.as_str()));
             let named = if key.is_none() { self.named_key(name) } else { None };
             let Some(key) = key.or(named.as_deref()) else {
+                if secrets.iter().any(|secret| secret == name) {
+                    continue;
+                }
                 if NO_SETTINGS.iter().chain(&OF_ORCHESTRATORS).any(|prefix| name.starts_with(prefix)) {
                     continue;
                 }
@@ -140,6 +144,14 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
             self.add_text(key, value, Origin::Environment { variable: name.to_owned() })?;
         }
         Ok(())
+    }
+
+    /// Variables that values of an open table name, as `key = { env = "BELLJAR_LAB_KEY" }` does: they set nothing themselves.
+    fn variables_of_secrets(&self) -> Vec<String> {
+        let tables = OPEN_TABLES.iter().filter_map(|table| self.figment.find_value(table).ok()?.into_dict());
+        let named = tables.flat_map(Dict::into_values).filter_map(Value::into_dict);
+        let values = named.flat_map(Dict::into_values).filter_map(Value::into_dict);
+        values.filter_map(|mut value| value.remove("env")?.into_string()).collect()
     }
 
     /// The key in an open table that a variable sets: `sandbox.lab.key` for `BELLJAR_SANDBOX_LAB_KEY`, if there is a `lab`.

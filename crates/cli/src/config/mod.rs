@@ -427,6 +427,10 @@ mod tests {
         ] {
             assert!(lines[line].starts_with(start), "{line}: {text}");
         }
+        let file = SANDBOXES.replace("'X'", "'BELLJAR_LAB_TOKEN'");
+        let named = [("BELLJAR_LAB_TOKEN", "x")];
+        assert!(load_written(&Written { file: &file, environment: &named, ..Written::default() }).is_ok());
+        assert!(load_written(&Written { file: SANDBOXES, environment: &named, ..Written::default() }).is_err());
         let unknown = [("BELLJAR_SANDBOX_OTHER_KEY", "x")];
         let error = load_written(&Written { file: SANDBOXES, environment: &unknown, ..Written::default() });
         assert!(matches!(error, Err(ConfigError::UnknownVariable { .. })));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{ConfigError, Problem, list, nearest, shown};
 use super::products::{Given, Kind, PRODUCTS, Product, product};
-use super::reader::{Table, expected, flag, number, size, text, texts, time};
+use super::reader::{Table, expected, flag, number, size, text, text_or_number, texts, time};
 use super::secret::{SecretSource, bytes_of, home};
 use crate::http::{Settings, passwords_in, without_password};
 use crate::sandbox::Options;
@@ -229,7 +229,7 @@ impl Entry {
         if product.open.is_some() {
             entry.options = Options {
                 analysis_time: table.take("analysis_time", time),
-                environment: table.take("environment", text),
+                environment: table.take("environment", text_or_number),
                 archive_password: None,
                 vendor: table.take("options", options).unwrap_or_default(),
             };
@@ -254,6 +254,11 @@ impl Entry {
     fn read_own(&mut self, table: &mut Table<'_>) {
         for key in self.product.keys {
             let name = key.name;
+            if name == "environment" {
+                // All have one, some with a meaning of their own.
+                self.texts.extend(self.options.environment.clone().map(|value| (name, value)));
+                continue;
+            }
             let there = table.has(name);
             match key.kind {
                 Kind::Secret => self.secrets.extend(table.take(name, SecretSource::read).map(|value| (name, value))),

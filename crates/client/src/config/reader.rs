@@ -80,6 +80,14 @@ pub(super) fn text(value: &Value) -> Result<String, String> {
     }
 }
 
+/// Text, or a number as text: names that happen to be numbers.
+pub(super) fn text_or_number(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Number(number) => Ok(number.to_string()),
+        _ => text(value),
+    }
+}
+
 /// True or false; as text, too, because variables of the environment have no types.
 pub(super) fn flag(value: &Value) -> Result<bool, String> {
     match value {

@@ -87,7 +87,7 @@ impl Question {
                 asked.report = self.plan.keep_reports.then_some(report);
             }
             Some(Err(error)) => {
-                self.tell(Happened::Failed(error.to_string()));
+                self.tell(Happened::Failed(format!("{}: {}", error.step, error.kind)));
                 if matches!(error.kind, ErrorKind::AnalysisFailed(_)) {
                     self.note(Standing::Failed(error.to_string())).await?;
                 }
@@ -137,6 +137,12 @@ impl Question {
             }
             Err(error) => error,
         };
+        if matches!(error.kind, ErrorKind::Duplicate(_))
+            && let Ok(Some(submission)) = self.look_up(end).await
+        {
+            self.note(Standing::Submitted(submission.clone())).await?;
+            return Ok(Ok((submission, Way::Known)));
+        }
         if !may_have_arrived(&error) {
             self.note(Standing::New).await?;
             return Ok(Err(error));
@@ -166,7 +172,7 @@ impl Question {
                 return Err(error);
             }
             left -= 1;
-            self.tell(Happened::Pausing(wanted, error.to_string()));
+            self.tell(Happened::Pausing(wanted, error.kind.to_string()));
             sleep(wanted).await;
             pause *= 2;
         }

@@ -205,7 +205,7 @@ impl Line {
         let sandbox = self.member.sandbox.as_ref();
         let error = Error { sandbox: sandbox.name().to_owned(), vendor: sandbox.vendor(), step: Step::Submit, kind };
         if let Some(events) = &self.events {
-            let happened = Happened::Failed(error.to_string());
+            let happened = Happened::Failed(format!("{}: {}", error.step, error.kind));
             let _ = events.try_send(super::Event { sample: known.place, member: self.place, happened });
         }
         Asked { error: Some(error), ..Asked::new(sandbox) }

@@ -116,7 +116,7 @@ pub enum Happened {
     Fetching,
     /// There is a verdict.
     Judged(Verdict),
-    /// There will be none, for this reason.
+    /// There will be none, for this reason; without the sandbox's name, which the event has.
     Failed(String),
 }
 
