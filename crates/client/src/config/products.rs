@@ -11,6 +11,7 @@ use crate::vendors::{Cape, CapeSettings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
+use crate::vendors::{TRIAGE_CLOUD, Triage, TriageSettings};
 use crate::vendors::{WILDFIRE_CLOUD, WildFire, WildFireSettings};
 
 /// A product that a configured sandbox may be.
@@ -217,6 +218,17 @@ pub static PRODUCTS: &[Product] = &[
         clouds: &[],
         keys: &[key("key", Kind::Secret, false, "The key of a belljar server that wants one.")],
         open: None,
+    },
+    Product {
+        name: "triage",
+        title: "Hatching Triage, Recorded Future Sandbox",
+        address: Some(TRIAGE_CLOUD),
+        clouds: &["tria.ge"],
+        keys: &[key("key", Kind::Secret, true, "The API key.")],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::Triage)?;
+            Ok(Arc::new(Triage::new(TriageSettings { http: given.http, key })?))
+        }),
     },
     Product {
         name: "wildfire",

@@ -1,5 +1,6 @@
 //! Values of types that differ from server to server. What is not wanted is passed over as it is read, and not held.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -101,6 +102,14 @@ pub(super) fn many<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer.deserialize_any(Loose::<Many<T>>(PhantomData)).map(|many| many.0)
 }
 
+/// An object's members by their names; whatever else comes has none. They themselves must take whatever comes; one that is no object is an empty
+/// one.
+pub(super) fn members<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    deserializer.deserialize_any(Loose::<Members<T>>(PhantomData)).map(|members| members.0)
+}
+
 /// Something that is empty where what comes is of another type.
 trait Taken: Default {
     fn of_sequence<'de, A: SeqAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
@@ -161,6 +170,35 @@ struct Section<T>(T);
 impl<T: DeserializeOwned + Default> Taken for Section<T> {
     fn of_map<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
         T::deserialize(MapAccessDeserializer::new(members)).map(Self)
+    }
+}
+
+struct Members<T>(BTreeMap<String, T>);
+
+impl<T> Default for Members<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: DeserializeOwned + Default> Taken for Members<T> {
+    fn of_map<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let mut kept = BTreeMap::new();
+        while kept.len() < MAX_MEMBERS {
+            let Some(name) = members.next_key()? else { return Ok(Self(kept)) };
+            kept.insert(name, members.next_value::<Member<T>>()?.0);
+        }
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self(kept))
+    }
+}
+
+/// One of [`members`].
+struct Member<T>(T);
+
+impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        section(deserializer).map(Self)
     }
 }
 

@@ -1,7 +1,12 @@
 //! One module for each vendor.
 
+mod triage;
 mod wildfire;
 
+pub use triage::{
+    TRIAGE_CLOUD, TRIAGE_PRIVATE_CLOUD, Triage, TriageChoice, TriageEvent, TriagePage, TriageSample, TriageSettings,
+    TriageSubset,
+};
 pub use wildfire::{
     WILDFIRE_CLOUD, WildFire, WildFireRuling, WildFireSettings, WildFireTestFile, WildFireVerdict, WildFireWebArtifact,
 };

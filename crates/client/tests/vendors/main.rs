@@ -16,4 +16,5 @@ mod hostile;
 mod joe;
 mod premierlangage;
 mod stand_in;
+mod triage;
 mod wildfire;

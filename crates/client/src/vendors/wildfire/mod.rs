@@ -10,6 +10,7 @@ use serde_json::Value;
 pub use more::{WildFireTestFile, WildFireWebArtifact};
 pub use ruling::{WildFireRuling, WildFireVerdict};
 
+use super::address;
 use crate::error::{ErrorKind, Result, Step};
 use crate::http::{Answer, Body, Call, Part, Settings, Transport};
 use crate::report::Report;
@@ -61,7 +62,7 @@ impl WildFire {
     /// The address or another setting is wrong.
     pub fn new(settings: WildFireSettings) -> Result<Self> {
         let secrets = vec![settings.key.clone()];
-        let transport = Transport::new(settings.http, Vendor::WildFire, secrets)?;
+        let transport = Transport::new(address::secure(settings.http), Vendor::WildFire, secrets)?;
         Ok(Self { transport, key: settings.key, agent: settings.agent })
     }
 
