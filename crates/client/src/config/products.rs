@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result, Step};
 use crate::http::Settings;
 use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
-use crate::vendors::{Cape, CapeSettings};
+use crate::vendors::{Cape, CapeSettings, Cuckoo3, Cuckoo3Settings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
@@ -123,10 +123,25 @@ pub static PRODUCTS: &[Product] = &[
         title: "Cuckoo 1 and 2",
         address: None,
         clouds: &["cuckoo.cert.ee"],
-        keys: &[key("key", Kind::Secret, false, "What its `api_token` says, if it has one.")],
+        keys: &[
+            key("key", Kind::Secret, false, "What its `api_token` says, if it has one."),
+            key(
+                "username",
+                Kind::Text,
+                false,
+                "Who asks, where a server in front of it wants to know; instead of a key.",
+            ),
+            key("password", Kind::Secret, false, "The password of `username`."),
+        ],
         open: Some(|given| {
             let token = given.secret("key");
-            Ok(Arc::new(Cuckoo::new(CuckooSettings { http: given.http, token })?))
+            Ok(Arc::new(match given.text("username") {
+                Some(username) => {
+                    let password = given.required("password", Vendor::Cuckoo)?;
+                    Cuckoo::with_login(given.http, &username, &password)?
+                }
+                None => Cuckoo::new(CuckooSettings { http: given.http, token })?,
+            }))
         }),
     },
     Product {
@@ -177,6 +192,17 @@ pub static PRODUCTS: &[Product] = &[
                 settings.chunk_bytes = Some(bytes).filter(|bytes| *bytes > 0);
             }
             Ok(Arc::new(Joe::new(settings)?))
+        }),
+    },
+    Product {
+        name: "cuckoo3",
+        title: "Cuckoo 3",
+        address: None,
+        clouds: &["cuckoo-hatch.cert.ee"],
+        keys: &[key("key", Kind::Secret, true, "A key of its API.")],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::Cuckoo3)?;
+            Ok(Arc::new(Cuckoo3::new(Cuckoo3Settings { http: given.http, key })?))
         }),
     },
     Product {

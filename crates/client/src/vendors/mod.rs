@@ -14,6 +14,7 @@ pub use wildfire::{
 mod address;
 mod cape;
 mod cuckoo;
+mod cuckoo3;
 mod falcon;
 mod fireeye;
 mod joe;
@@ -22,6 +23,7 @@ mod session;
 
 pub use cape::{CAPE_PORT, Cape, CapeFilter, CapeSettings};
 pub use cuckoo::{CUCKOO_PORT, Cuckoo, CuckooFilter, CuckooMachine, CuckooSample, CuckooSettings, CuckooTask, Uploads};
+pub use cuckoo3::{Cuckoo3, Cuckoo3Analysis, Cuckoo3Settings, Cuckoo3Target, Cuckoo3Task};
 pub use falcon::{
     FALCON_ENVIRONMENT, Falcon, FalconEnvironment, FalconKey, FalconLimit, FalconLimits, FalconSettings, FalconSharing,
     FalconSystem, HYBRID_ANALYSIS, QuickScan, Screenshot,

@@ -8,6 +8,7 @@ mod blocking;
 mod cape;
 mod clients;
 mod cuckoo;
+mod cuckoo3;
 mod failures;
 mod falcon;
 mod fireeye;

@@ -91,7 +91,7 @@ pub(super) fn failure(body: &Value) -> Option<String> {
 }
 
 /// The words of an error.
-pub(super) fn words(body: &Value) -> Option<String> {
+pub(in crate::vendors) fn words(body: &Value) -> Option<String> {
     const NAMES: [&str; 7] = ["error_value", "detail", "message", "failed", "orphaned", "error", "non_field_errors"];
     let said = NAMES.into_iter().flat_map(|name| texts(&body[name])).chain(texts(&body["errors"]));
     let said: Vec<String> = said.take(10).collect();
@@ -99,7 +99,7 @@ pub(super) fn words(body: &Value) -> Option<String> {
 }
 
 /// Texts, or what names of files map to.
-pub(super) fn texts(value: &Value) -> Vec<String> {
+pub(in crate::vendors) fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) if !text.is_empty() => vec![text.clone()],
         Value::Array(several) => several.iter().flat_map(texts).collect(),

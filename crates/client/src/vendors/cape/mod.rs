@@ -10,6 +10,7 @@ use serde_json::Value;
 
 pub use self::control::CapeFilter;
 use self::envelope::SWITCHED_OFF;
+pub(super) use self::envelope::{texts, words};
 use super::cuckoo::{CuckooTask, is_number};
 use super::{address, loose};
 use crate::error::{Error, ErrorKind, Result, Step};
