@@ -12,6 +12,7 @@ use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconShari
 use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
 use crate::vendors::{TRIAGE_CLOUD, Triage, TriageSettings};
+use crate::vendors::{VMRAY_CLOUD, VmRay, VmRaySettings};
 use crate::vendors::{WILDFIRE_CLOUD, WildFire, WildFireSettings};
 
 /// A product that a configured sandbox may be.
@@ -235,6 +236,17 @@ pub static PRODUCTS: &[Product] = &[
             settings.version = version.as_deref().and_then(FireEyeVersion::parse);
             settings.profile = profile.unwrap_or(settings.profile);
             Ok(Arc::new(FireEye::new(settings)?))
+        }),
+    },
+    Product {
+        name: "vmray",
+        title: "VMRay",
+        address: Some(VMRAY_CLOUD),
+        clouds: &["vmray.com"],
+        keys: &[key("key", Kind::Secret, true, "Its API key.")],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::VmRay)?;
+            Ok(Arc::new(VmRay::new(VmRaySettings { http: given.http, key })?))
         }),
     },
     Product {

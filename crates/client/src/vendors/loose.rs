@@ -110,6 +110,12 @@ pub(super) fn members<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer.deserialize_any(Loose::<Members<T>>(PhantomData)).map(|members| members.0)
 }
 
+/// A list, or the values of an object whose names do not matter; whatever else comes is an empty one, and members that are something else are left
+/// out.
+pub(super) fn values<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_any(Loose::<Values<T>>(PhantomData)).map(|values| values.0.0)
+}
+
 /// Something that is empty where what comes is of another type.
 trait Taken: Default {
     fn of_sequence<'de, A: SeqAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
@@ -161,6 +167,32 @@ impl<T: DeserializeOwned> Taken for Many<T> {
     fn of_map<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
         let one = Value::deserialize(MapAccessDeserializer::new(members))?;
         Ok(Self(Some(serde_json::from_value(one).into_iter().collect())))
+    }
+}
+
+struct Values<T>(List<T>);
+
+impl<T> Default for Values<T> {
+    fn default() -> Self {
+        Self(List::default())
+    }
+}
+
+impl<T: DeserializeOwned> Taken for Values<T> {
+    fn of_sequence<'de, A: SeqAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        List::of_sequence(members).map(Self)
+    }
+
+    fn of_map<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < MAX_MEMBERS {
+            match members.next_entry::<IgnoredAny, Value>()? {
+                Some((_, member)) => kept.extend(serde_json::from_value(member).ok()),
+                None => return Ok(Self(List(kept))),
+            }
+        }
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self(List(kept)))
     }
 }
 
@@ -281,6 +313,17 @@ mod tests {
         assert_eq!(serde_json::from_str::<Outer>(text).expect("JSON"), expected);
         assert_eq!(serde_json::from_reader::<_, Outer>(text.as_bytes()).expect("JSON"), expected);
         assert!(serde_json::from_str::<Outer>(r#"{"many": [1, "#).is_err());
+    }
+
+    #[test]
+    fn names_of_members_do_not_matter() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Rows(#[serde(deserialize_with = "values")] Vec<u8>);
+        for (text, expected) in
+            [(r#"{"a": 1, "b": "x", "c": 2}"#, &[1, 2][..]), (r#"[1, "x", 2]"#, &[1, 2]), ("5", &[]), ("null", &[])]
+        {
+            assert_eq!(serde_json::from_str::<Rows>(text).expect(text).0, expected);
+        }
     }
 
     #[test]

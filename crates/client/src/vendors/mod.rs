@@ -20,6 +20,7 @@ mod fireeye;
 mod joe;
 mod loose;
 mod session;
+mod vmray;
 
 pub use cape::{CAPE_PORT, Cape, CapeFilter, CapeSettings};
 pub use cuckoo::{CUCKOO_PORT, Cuckoo, CuckooFilter, CuckooMachine, CuckooSample, CuckooSettings, CuckooTask, Uploads};
@@ -32,4 +33,8 @@ pub use fireeye::{FIREEYE_PROFILE, FireEye, FireEyeSettings, FireEyeVersion};
 pub use joe::{
     JOE_CHUNK_BYTES, JOE_CLOUD, JOE_DOWNLOADS, JOE_WEB_ID, Joe, JoeAccount, JoeAnalysis, JoeLab, JoePage, JoeQuota,
     JoeQuotas, JoeRun, JoeSettings, JoeSubject, JoeSubmission, JoeSystem,
+};
+pub use vmray::{
+    VMRAY_CLOUD, VmRay, VmRayAnalysis, VmRayBilling, VmRayJob, VmRaySample, VmRaySettings, VmRaySubmission,
+    VmRaySystem, VmRayTechnique,
 };

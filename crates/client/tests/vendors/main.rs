@@ -18,4 +18,5 @@ mod joe;
 mod premierlangage;
 mod stand_in;
 mod triage;
+mod vmray;
 mod wildfire;

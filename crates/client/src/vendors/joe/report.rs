@@ -107,14 +107,24 @@ struct Signatures {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Signature {
-    #[serde(alias = "@id", deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "loose::text")]
     id: Option<String>,
-    #[serde(alias = "@name", deserialize_with = "loose::text")]
+    #[serde(rename = "@id", deserialize_with = "loose::text")]
+    id_of_xml: Option<String>,
+    #[serde(deserialize_with = "loose::text")]
     name: Option<String>,
-    #[serde(alias = "@desc", alias = "description", deserialize_with = "loose::text")]
+    #[serde(rename = "@name", deserialize_with = "loose::text")]
+    name_of_xml: Option<String>,
+    #[serde(deserialize_with = "loose::text")]
     desc: Option<String>,
-    #[serde(alias = "@impact", deserialize_with = "loose::number")]
+    #[serde(rename = "@desc", deserialize_with = "loose::text")]
+    desc_of_xml: Option<String>,
+    #[serde(deserialize_with = "loose::text")]
+    description: Option<String>,
+    #[serde(deserialize_with = "loose::number")]
     impact: Option<f64>,
+    #[serde(rename = "@impact", deserialize_with = "loose::number")]
+    impact_of_xml: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -199,7 +209,7 @@ impl Found {
         if !has_target && !has_verdict && analysis.fileinfo.filename.is_none() {
             return None;
         }
-        let weight = |signature: &Signature| signature.impact.unwrap_or(0.0);
+        let weight = |signature: &Signature| signature.impact.or(signature.impact_of_xml).unwrap_or(0.0);
         analysis.signatureinfo.sig.sort_by(|one, other| weight(other).total_cmp(&weight(one)));
         let findings: Vec<Finding> =
             std::mem::take(&mut analysis.signatureinfo.sig).into_iter().filter_map(Signature::into_finding).collect();
@@ -235,8 +245,9 @@ impl Target {
 
 impl Signature {
     fn into_finding(self) -> Option<Finding> {
-        let description = self.desc;
-        let name = self.name.or(self.id).or_else(|| description.clone())?;
+        let description = self.desc.or(self.desc_of_xml).or(self.description);
+        let (name, id) = (self.name.or(self.name_of_xml), self.id.or(self.id_of_xml));
+        let name = name.or(id).or_else(|| description.clone())?;
         // How weighty a signature can be at most is nowhere said: its impact is no share of anything.
         Some(Finding { name, description, severity: None, techniques: Vec::new() })
     }
