@@ -186,6 +186,47 @@ class Queue:
     """Submissions that are being analysed, if that is told."""
 
 
+@dataclass(frozen=True)
+class Vote:
+    """One sandbox's verdict, or why it has none."""
+
+    sandbox: str
+    """The sandbox's name."""
+    vendor: str
+    """Whose product."""
+    verdict: Optional[Verdict] = None
+    """What it says; None when it could not be asked."""
+    error: Optional[str] = None
+    """Why there is none."""
+
+    @classmethod
+    def _of(cls, fields: Mapping[str, Any]) -> Vote:
+        verdict = fields["verdict"]
+        return cls(fields["sandbox"], fields["vendor"], verdict and Verdict._of(verdict), fields["error"])
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """What several sandboxes say together, with each one's vote."""
+
+    verdict: Word
+    """The word."""
+    score: Optional[int]
+    """The greatest score of those who say this word."""
+    reason: str
+    """How it came about, for people."""
+    votes: Tuple[Vote, ...]
+    """All votes."""
+
+    @classmethod
+    def _of(cls, fields: Mapping[str, Any]) -> Consensus:
+        votes = tuple(Vote._of(vote) for vote in fields["votes"])
+        return cls(Word(fields["verdict"]), fields["score"], fields["reason"], votes)
+
+    def __str__(self) -> str:
+        return self.verdict.value
+
+
 class Report:
     """What a sandbox found, in a common form, with the vendor's own report beside it."""
 

@@ -57,20 +57,240 @@ def vendors() -> List[Vendor]:
 
 
 class Cuckoo(Sandbox):
-    """Cuckoo 1 or 2. Its key is what its ``api_token`` says, if it has one."""
+    """Cuckoo 1 or 2."""
 
     _product = "cuckoo"
 
     def __init__(self, address: str, **settings: Any) -> None:
-        """Settings as of :class:`Sandbox`."""
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
         super().__init__("cuckoo", address, **settings)
 
 
 class AsyncCuckoo(AsyncSandbox):
-    """Cuckoo 1 or 2. Its key is what its ``api_token`` says, if it has one."""
+    """Cuckoo 1 or 2."""
 
     _product = "cuckoo"
 
     def __init__(self, address: str, **settings: Any) -> None:
-        """Settings as of :class:`AsyncSandbox`."""
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
         super().__init__("cuckoo", address, **settings)
+
+
+class Cuckoo3(Sandbox):
+    """Cuckoo 3."""
+
+    _product = "cuckoo3"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("cuckoo3", address, **settings)
+
+
+class AsyncCuckoo3(AsyncSandbox):
+    """Cuckoo 3."""
+
+    _product = "cuckoo3"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("cuckoo3", address, **settings)
+
+
+class Cape(Sandbox):
+    """CAPE, by its apiv2."""
+
+    _product = "cape"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("cape", address, **settings)
+
+
+class AsyncCape(AsyncSandbox):
+    """CAPE, by its apiv2."""
+
+    _product = "cape"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("cape", address, **settings)
+
+
+class Falcon(Sandbox):
+    """Falcon Sandbox, Hybrid Analysis."""
+
+    _product = "falcon"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("falcon", address, **settings)
+
+
+class AsyncFalcon(AsyncSandbox):
+    """Falcon Sandbox, Hybrid Analysis."""
+
+    _product = "falcon"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("falcon", address, **settings)
+
+
+class FalconX(Sandbox):
+    """Falcon X, CrowdStrike's sandbox in its cloud."""
+
+    _product = "falconx"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("falconx", address, **settings)
+
+
+class AsyncFalconX(AsyncSandbox):
+    """Falcon X, CrowdStrike's sandbox in its cloud."""
+
+    _product = "falconx"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("falconx", address, **settings)
+
+
+class FireEye(Sandbox):
+    """FireEye AX, Trellix."""
+
+    _product = "fireeye"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("fireeye", address, **settings)
+
+
+class AsyncFireEye(AsyncSandbox):
+    """FireEye AX, Trellix."""
+
+    _product = "fireeye"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("fireeye", address, **settings)
+
+
+class Joe(Sandbox):
+    """Joe Sandbox."""
+
+    _product = "joe"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("joe", address, **settings)
+
+
+class AsyncJoe(AsyncSandbox):
+    """Joe Sandbox."""
+
+    _product = "joe"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("joe", address, **settings)
+
+
+class VMRay(Sandbox):
+    """VMRay."""
+
+    _product = "vmray"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("vmray", address, **settings)
+
+
+class AsyncVMRay(AsyncSandbox):
+    """VMRay."""
+
+    _product = "vmray"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("vmray", address, **settings)
+
+
+class WildFire(Sandbox):
+    """WildFire of Palo Alto Networks."""
+
+    _product = "wildfire"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("wildfire", address, **settings)
+
+
+class AsyncWildFire(AsyncSandbox):
+    """WildFire of Palo Alto Networks."""
+
+    _product = "wildfire"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("wildfire", address, **settings)
+
+
+class Triage(Sandbox):
+    """Hatching Triage."""
+
+    _product = "triage"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("triage", address, **settings)
+
+
+class AsyncTriage(AsyncSandbox):
+    """Hatching Triage."""
+
+    _product = "triage"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("triage", address, **settings)
+
+
+class MetaDefender(Sandbox):
+    """MetaDefender Sandbox, filescan.io."""
+
+    _product = "metadefender"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("metadefender", address, **settings)
+
+
+class AsyncMetaDefender(AsyncSandbox):
+    """MetaDefender Sandbox, filescan.io."""
+
+    _product = "metadefender"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("metadefender", address, **settings)
+
+
+class PTSandbox(Sandbox):
+    """PT Sandbox."""
+
+    _product = "pt"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("pt", address, **settings)
+
+
+class AsyncPTSandbox(AsyncSandbox):
+    """PT Sandbox."""
+
+    _product = "pt"
+
+    def __init__(self, address: str, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("pt", address, **settings)

@@ -5,7 +5,9 @@
 
 mod download;
 mod error;
+mod execution;
 mod http;
+mod many;
 mod open;
 mod pending;
 mod process;
@@ -20,7 +22,11 @@ mod _native {
     #[pymodule_export]
     use crate::download::Download;
     #[pymodule_export]
+    use crate::execution::{Execution, open_configured_execution, open_execution};
+    #[pymodule_export]
     use crate::http::Http;
+    #[pymodule_export]
+    use crate::many::{consensus, submit_to_many};
     #[pymodule_export]
     use crate::open::{open, open_configured, products};
     #[pymodule_export]

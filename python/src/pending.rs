@@ -16,7 +16,7 @@ use crate::process::{Owned, runtime};
 /// Between two looks at whether a signal (Ctrl-C) has come.
 const SIGNALS: Duration = Duration::from_millis(100);
 /// News that nobody has fetched, at most; older ones are dropped.
-const MAX_NEWS: usize = 64;
+const MAX_NEWS: usize = 4096;
 /// For calls into the interpreter that are under way when it ends.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 

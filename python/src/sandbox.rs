@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use belljar_client::config::Entry;
+use belljar_client::fleet::Member;
 use belljar_client::{
     Artifact, ArtifactKind, Capability, ErrorKind, Hash, Options, Origin, Patience, Sample, Secret, Step, Submission,
     wait,
@@ -33,7 +34,7 @@ pub(crate) struct Sandbox {
 }
 
 /// Plain data, as JSON.
-fn plain(value: &impl Serialize) -> Outcome {
+pub(crate) fn plain(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_string(value).map_err(|error| invalid(&error.to_string()))?;
     let make: Make = Box::new(move |py| Ok(text.into_pyobject(py)?.into_any().unbind()));
     Ok(make)
@@ -43,7 +44,7 @@ fn invalid(problem: &str) -> Failure {
     Failure::Python(PyValueError::new_err(problem.to_owned()))
 }
 
-fn read<'a, T: Deserialize<'a>>(json: &'a str) -> PyResult<T> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a str) -> PyResult<T> {
     serde_json::from_str(json).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
@@ -75,9 +76,22 @@ impl Wishes {
 
 /// Where the bytes of a sample are.
 #[derive(FromPyObject)]
-enum Given {
+pub(crate) enum Given {
     Bytes(PyBackedBytes),
     Path(PathBuf),
+}
+
+/// A sample, or an address.
+pub(crate) fn sample(given: Option<Given>, name: Option<String>, url: Option<String>) -> PyResult<Sample> {
+    match (given, name, url) {
+        (Some(Given::Bytes(bytes)), name, None) => {
+            Ok(Sample::bytes(name.unwrap_or_else(|| "sample".to_owned()), Bytes::from_owner(bytes)))
+        }
+        (Some(Given::Path(path)), None, None) => Ok(Sample::path(path)),
+        (Some(Given::Path(path)), Some(name), None) => Ok(Sample::File { name, origin: Origin::Path(path) }),
+        (None, _, Some(address)) => Ok(Sample::Url(address)),
+        _ => Err(PyValueError::new_err("it is either a sample or a URL")),
+    }
 }
 
 impl Sandbox {
@@ -104,10 +118,20 @@ impl Sandbox {
         Pending::start(|_| operation(client))
     }
 
-    fn submitted(&self, py: Python<'_>, sample: Sample, options: &str) -> PyResult<Pending> {
+    /// It with its options, as a part of a fleet.
+    pub(crate) fn member(&self, py: Python<'_>, options: &str) -> PyResult<Member> {
+        Ok(Member { options: self.wishes(py, options)?, sandbox: self.client(py)? })
+    }
+
+    /// What is wished, if samples may be sent there.
+    fn wishes(&self, py: Python<'_>, options: &str) -> PyResult<Options> {
         let wishes: Wishes = read(options)?;
         self.entry.may_be_sent_to(wishes.public).map_err(|error| open::raised(py, &error))?;
-        let options = wishes.options(self.entry.options())?;
+        wishes.options(self.entry.options())
+    }
+
+    fn submitted(&self, py: Python<'_>, sample: Sample, options: &str) -> PyResult<Pending> {
+        let options = self.wishes(py, options)?;
         self.begin(py, |client| async move {
             if let Sample::File { origin, .. } = &sample {
                 let error = |problem| belljar_client::Error {
@@ -167,13 +191,7 @@ impl Sandbox {
     }
 
     fn submit(&self, py: Python<'_>, sample: Given, name: Option<String>, options: &str) -> PyResult<Pending> {
-        let sample = match (sample, name) {
-            (Given::Bytes(bytes), name) => {
-                Sample::bytes(name.unwrap_or_else(|| "sample".to_owned()), Bytes::from_owner(bytes))
-            }
-            (Given::Path(path), None) => Sample::path(path),
-            (Given::Path(path), Some(name)) => Sample::File { name, origin: Origin::Path(path) },
-        };
+        let sample = self::sample(Some(sample), name, None)?;
         self.submitted(py, sample, options)
     }
 

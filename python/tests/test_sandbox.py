@@ -1,6 +1,7 @@
 """Calls of a sandbox, by threads."""
 
 import datetime
+import hashlib
 import io
 import json
 import os
@@ -14,7 +15,7 @@ from stand_in import Reply, StandIn
 
 REPORT = {
     "info": {"score": 8.2, "id": 7},
-    "target": {"file": {"name": "invoice.exe", "sha256": "a" * 64}},
+    "target": {"file": {"name": "invoice.exe", "sha256": hashlib.sha256(b"MZ").hexdigest()}},
     "signatures": [{"name": "steals_passwords", "description": "Steals passwords", "severity": 3}],
     "network": {"domains": [{"domain": "evil.example"}]},
 }
@@ -305,12 +306,11 @@ class Settings(unittest.TestCase):
             with self.assertRaisesRegex(belljar.PublicError, "cuckoo.cert.ee"):
                 act()
 
-    def test_every_class_is_of_a_vendor(self):
+    def test_every_vendor_has_its_classes(self):
         names = {vendor.name for vendor in belljar.vendors()}
-        of_vendors = [found for found in vars(belljar).values() if getattr(found, "_product", None)]
-        self.assertTrue(of_vendors)
-        for found in of_vendors:
-            self.assertIn(found._product, names)
+        classes = [found for found in vars(belljar).values() if getattr(found, "_product", None)]
+        for kind in (belljar.Sandbox, belljar.AsyncSandbox):
+            self.assertLessEqual(names, {found._product for found in classes if issubclass(found, kind)})
         cuckoo = next(vendor for vendor in belljar.vendors() if vendor.name == "cuckoo")
         self.assertEqual([(one.name, one.kind) for one in cuckoo.settings], [("key", "secret")])
 
