@@ -14,6 +14,7 @@ use super::answer::Answer;
 use super::multipart::{self, Part};
 use super::pace::Pace;
 use crate::error::{Error, ErrorKind, Result, Step};
+use crate::sample::Origin;
 use crate::sandbox::Vendor;
 use crate::secret::Secret;
 
@@ -104,6 +105,8 @@ pub enum Body {
     Json(serde_json::Value),
     /// A form with files.
     Multipart(Vec<Part>),
+    /// A file as it is, read anew each time it is sent, as `application/octet-stream`.
+    File(Origin),
 }
 
 /// One request.
@@ -143,6 +146,11 @@ impl Call {
             after_unavailable: false,
             dots,
         }
+    }
+
+    /// A GET of what a server has named: a path with a query, encoded already, without a slash at its beginning.
+    pub(crate) fn located(step: Step, target: &str) -> Self {
+        Self { path: target.to_owned(), ..Self::get(step, [""; 0]) }
     }
 
     /// A GET.
@@ -418,6 +426,14 @@ impl Transport {
                     .header(header::CONTENT_TYPE, form.content_type)
                     .header(header::CONTENT_LENGTH, form.length)
                     .body(reqwest::Body::wrap_stream(form.bytes))
+            }
+            Body::File(origin) => {
+                let (length, bytes) =
+                    origin.open().await.map_err(|error| context.error(ErrorKind::Sample(error)))?;
+                request
+                    .header(header::CONTENT_TYPE, "application/octet-stream")
+                    .header(header::CONTENT_LENGTH, length)
+                    .body(reqwest::Body::wrap_stream(bytes))
             }
         };
         let response = request.send().await.map_err(|error| context.transport(&error, true))?;
