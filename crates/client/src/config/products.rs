@@ -7,6 +7,8 @@ use crate::error::{Error, ErrorKind, Result, Step};
 use crate::http::Settings;
 use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
+use crate::vendors::Pt;
+use crate::vendors::{Cape, CapeSettings};
 use crate::vendors::{Cape, CapeSettings, Cuckoo3, Cuckoo3Settings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
@@ -248,6 +250,21 @@ pub static PRODUCTS: &[Product] = &[
             let key = given.required("key", Vendor::VmRay)?;
             Ok(Arc::new(VmRay::new(VmRaySettings { http: given.http, key })?))
         }),
+    },
+    Product {
+        name: "pt",
+        title: "PT Sandbox",
+        address: None,
+        clouds: &[],
+        keys: &[
+            key("key", Kind::Secret, false, "The key of its Public API; without one only `belljar pt` can ask it."),
+            key("source", Kind::Flag, false, "The key is bound to a source, which says how files are scanned."),
+            key("login", Kind::Text, false, "Who logs in to its web interface, for what the Public API does not tell."),
+            key("password", Kind::Secret, false, "The password for `login`."),
+            key("ldap", Kind::Flag, false, "`login` is an account of the directory (LDAP)."),
+            key("login_host", Kind::Text, false, "The host of its login page, where that is another."),
+        ],
+        open: Some(|given| Ok(Arc::new(Pt::new(given.into())?))),
     },
     Product {
         name: "premierlangage",

@@ -170,6 +170,16 @@ impl Call {
         self
     }
 
+    /// A PUT. What it sets is the same after it was sent twice, so that it is sent again when it fails.
+    pub fn put(step: Step, path: impl IntoIterator<Item = impl AsRef<str>>, body: Body) -> Self {
+        Self { body, again: true, ..Self::new(step, Method::PUT, path) }
+    }
+
+    /// A DELETE. Sent once: when it is not known whether it has arrived, asking shows.
+    pub fn delete(step: Step, path: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::new(step, Method::DELETE, path)
+    }
+
     /// Adds to the query.
     #[must_use]
     pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -428,8 +438,7 @@ impl Transport {
                     .body(reqwest::Body::wrap_stream(form.bytes))
             }
             Body::File(origin) => {
-                let (length, bytes) =
-                    origin.open().await.map_err(|error| context.error(ErrorKind::Sample(error)))?;
+                let (length, bytes) = origin.open().await.map_err(|error| context.error(ErrorKind::Sample(error)))?;
                 request
                     .header(header::CONTENT_TYPE, "application/octet-stream")
                     .header(header::CONTENT_LENGTH, length)

@@ -19,6 +19,7 @@ mod falcon;
 mod fireeye;
 mod joe;
 mod loose;
+pub mod pt;
 mod session;
 mod vmray;
 
@@ -34,6 +35,7 @@ pub use joe::{
     JOE_CHUNK_BYTES, JOE_CLOUD, JOE_DOWNLOADS, JOE_WEB_ID, Joe, JoeAccount, JoeAnalysis, JoeLab, JoePage, JoeQuota,
     JoeQuotas, JoeRun, JoeSettings, JoeSubject, JoeSubmission, JoeSystem,
 };
+pub use pt::{Pt, PtSettings};
 pub use vmray::{
     VMRAY_CLOUD, VmRay, VmRayAnalysis, VmRayBilling, VmRayJob, VmRaySample, VmRaySettings, VmRaySubmission,
     VmRaySystem, VmRayTechnique,

@@ -16,6 +16,8 @@ mod fleet;
 mod hostile;
 mod joe;
 mod premierlangage;
+mod pt;
+mod pt_ui;
 mod stand_in;
 mod triage;
 mod vmray;
