@@ -8,7 +8,6 @@ use crate::http::Settings;
 use crate::sandbox::{Sandbox, Vendor};
 use crate::secret::Secret;
 use crate::vendors::Pt;
-use crate::vendors::{Cape, CapeSettings};
 use crate::vendors::{Cape, CapeSettings, Cuckoo3, Cuckoo3Settings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
