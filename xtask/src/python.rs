@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{perform, root};
+use crate::cargo::{cargo, perform, root};
 
 /// What names of its tests begin with.
 pub(crate) const PREFIX: &str = "python::";
@@ -14,6 +14,8 @@ pub(crate) const PREFIX: &str = "python::";
 pub(crate) const PACKAGE: &str = "belljar-python";
 /// Those of maturin that build it.
 const MATURIN: &str = "maturin>=1.9,<2";
+/// Instead of the flags of the workspace, with which nothing can be loaded into an interpreter; as in `python/backend.py`.
+const DYNAMIC: &str = "-C target-feature=-crt-static";
 /// Whether a Python is new enough, and can make environments, which Debian has in a package of its own.
 const CHECK: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))";
 
@@ -54,8 +56,8 @@ pub(crate) fn prepare() -> Result<Result<Suite, String>> {
     let path = env::join_paths([bin].into_iter().chain(env::split_paths(&paths))).context("PATH has strange parts")?;
     let mut install = pip(&["--no-build-isolation", "--no-deps", "--force-reinstall", "./python"]);
     install.env("PATH", path);
-    // What this program was started with is not meant for an extension module.
-    install.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // Whatever this program was started with.
+    install.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", DYNAMIC);
     // Unoptimized, beside what is built anyway.
     install.env("MATURIN_PEP517_ARGS", "--profile dev").env("CARGO_TARGET_DIR", root().join("target"));
     Ok(if perform(&mut install)? { Ok(Suite { python }) } else { Err("it cannot be built".to_owned()) })
@@ -69,6 +71,13 @@ impl Suite {
         command.current_dir(root()).arg("python/tests").args(parts).stdout(Stdio::piped());
         command
     }
+}
+
+/// A check of its compiled part, which is outside of the workspace.
+pub(crate) fn check<const N: usize>(task: &str, rest: [&str; N]) -> Command {
+    let mut command = cargo([task, "--manifest-path", "python/Cargo.toml"]);
+    command.args(rest).env("CARGO_TARGET_DIR", root().join("target")).env("RUSTFLAGS", DYNAMIC);
+    command
 }
 
 /// The Python that is used: the system's, or else the first of the search path.

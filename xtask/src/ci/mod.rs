@@ -21,6 +21,7 @@ use crate::bench::sandbox::path;
 use crate::cargo::{cargo, perform, printed};
 use crate::chaos::{ChaosArguments, chaos};
 use crate::needs::is_root;
+use crate::python;
 use crate::summary::Summary;
 use crate::test;
 
@@ -115,6 +116,8 @@ fn check() -> Result<bool> {
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     let checks = [
         cargo(["fmt", "--all", "--check"]),
+        python::check("fmt", ["--check"]),
+        python::check("clippy", ["--", "-D", "warnings"]),
         cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         documentation,
     ];
