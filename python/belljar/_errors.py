@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Type
 
 
 class Error(Exception):
@@ -51,7 +51,7 @@ class Error(Exception):
         return _again, (type(self), self.args, self.__dict__)
 
 
-def _again(kind: type, arguments: tuple, fields: Dict[str, Any]) -> Error:
+def _again(kind: Type[Error], arguments: Tuple[Any, ...], fields: Dict[str, Any]) -> Error:
     error = kind(*arguments)
     error.__dict__.update(fields)
     return error

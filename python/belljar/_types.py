@@ -288,7 +288,8 @@ class Report:
 
     def to_dict(self) -> Dict[str, Any]:
         """The common form, as plain data."""
-        return json.loads(json.dumps(self._common))
+        copy: Dict[str, Any] = json.loads(json.dumps(self._common))
+        return copy
 
     def __repr__(self) -> str:
         return f"<Report of {self.name or 'a sample'}: {self.verdict}, {len(self.findings)} findings>"

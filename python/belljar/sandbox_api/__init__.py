@@ -8,12 +8,13 @@ Names, arguments and what is returned are those of ``sandbox_api`` 1.1; neither 
 in the manual, ``docs/python.md``.
 """
 
+from . import exceptions
 from .asandbox import ASandbox
 from .enums import SandboxErrCode
 from .exceptions import *  # noqa: F403
-from .exceptions import __all__ as _exceptions
 from .sandbox import Sandbox
 
 VERSION = __version__ = "1.1.0"
 
-__all__ = ["ASandbox", "Sandbox", "SandboxErrCode"] + _exceptions
+__all__ = ["ASandbox", "Sandbox", "SandboxErrCode", "exceptions"]
+__all__ += exceptions.__all__

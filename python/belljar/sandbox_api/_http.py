@@ -172,7 +172,7 @@ def joined(url: str, endpoint: str, arguments: Sequence[str]) -> str:
 
 def server(address: str, proxy: Optional[str], times: Mapping[str, Optional[float]], agent: str) -> _native.Http:
     """A server at this address."""
-    settings = {
+    settings: Dict[str, Any] = {
         "name": "sandbox_api",
         "address": address,
         "proxy": proxy,
@@ -226,7 +226,7 @@ def _as_of(error: Error, library: Any, names: Mapping[Optional[str], str]) -> Ba
 
 
 def _of_both(error: Error, other: Type[BaseException]) -> BaseException:
-    kind = type(type(error).__name__, (type(error), other), {"__module__": __name__})
+    kind: Any = type(type(error).__name__, (type(error), other), {"__module__": __name__})
     # Its fields are set and no constructor is called, as each wants other arguments.
     both: BaseException = kind.__new__(kind)
     both.args = error.args

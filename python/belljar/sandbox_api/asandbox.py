@@ -17,7 +17,7 @@ from .exceptions import status_exceptions
 from .sandbox import _AGENT, MAX_DOWNLOAD, _about, archive, posix_url, size
 
 
-class ASandbox(contextlib.AbstractAsyncContextManager):
+class ASandbox(contextlib.AbstractAsyncContextManager):  # type: ignore[type-arg]
     """A server that executes. To be closed, or used as a context manager."""
 
     def __init__(
@@ -93,21 +93,22 @@ class ASandbox(contextlib.AbstractAsyncContextManager):
             raise _http.as_of_aiohttp(error) from None
         return AsyncAnswer(url, status, Headers(headers), content)
 
-    async def _json(self, request: Request) -> Any:
+    async def _json(self, request: Request) -> Dict[str, Any]:
         answer = await self._ask(request, _http.MAX_JSON)
         if answer.status != 200:
             raise status_exceptions(answer)
-        return await answer.json()
+        found: Dict[str, Any] = await answer.json()
+        return found
 
-    async def libraries(self) -> dict:
+    async def libraries(self) -> Dict[str, Any]:
         """What is installed in the server's sandboxes."""
         return await self._json(Request("GET", "libraries"))
 
-    async def specifications(self) -> dict:
+    async def specifications(self) -> Dict[str, Any]:
         """What the server and its sandboxes are."""
         return await self._json(Request("GET", "specifications"))
 
-    async def usage(self) -> dict:
+    async def usage(self) -> Dict[str, Any]:
         """How busy the server is."""
         return await self._json(Request("GET", "usages"))
 
@@ -123,7 +124,7 @@ class ASandbox(contextlib.AbstractAsyncContextManager):
         answer = await self._ask(_about("HEAD", uuid, path), 0)
         return size(answer.status, answer)
 
-    async def execute(self, config: dict, environ: Optional[BinaryIO] = None) -> dict:
+    async def execute(self, config: Dict[str, Any], environ: Optional[BinaryIO] = None) -> Dict[str, Any]:
         """Executes commands.
 
         :param config: What to execute, as the protocol has it.
@@ -141,24 +142,24 @@ class ASandbox(contextlib.AbstractAsyncContextManager):
                 )
             return await self._json(request)
 
-    async def _form(self, endpoint: str, fields: List[Tuple[str, str]]) -> dict:
+    async def _form(self, endpoint: str, fields: List[Tuple[str, str]]) -> Dict[str, Any]:
         request = Request("POST", endpoint)
         request.fields.extend(fields)
         return await self._json(request)
 
-    async def load(self, environ: dict) -> dict:
+    async def load(self, environ: Dict[str, Any]) -> Dict[str, Any]:
         """Loads an exercise, on servers that do: it is not in the protocol's third version."""
         return await self._form("load/fr", [("data", json.dumps(environ))])
 
-    async def demo(self, environ: dict) -> dict:
+    async def demo(self, environ: Dict[str, Any]) -> Dict[str, Any]:
         """Loads an exercise for a demonstration, on servers that do."""
         return await self._form("demo", [("data", json.dumps(environ)), ("demo", "true")])
 
-    async def playexo(self, config: dict, environ: dict) -> dict:
+    async def playexo(self, config: Dict[str, Any], environ: Dict[str, Any]) -> Dict[str, Any]:
         """Plays an exercise, on servers that do."""
         return await self._form("exo", [("data", json.dumps(environ)), ("config", json.dumps(config))])
 
-    async def exec(self, datas: dict = {}) -> dict:  # noqa: B006
+    async def exec(self, datas: Dict[str, Any] = {}) -> Dict[str, Any]:  # noqa: B006
         """Executes what an exercise needs, on servers that do."""
         fields = [("data", json.dumps(datas))]
         fields.extend((str(key), value if isinstance(value, str) else json.dumps(value)) for key, value in datas.items())

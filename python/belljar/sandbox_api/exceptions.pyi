@@ -1,8 +1,60 @@
-from typing import Any, List, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from .._errors import Error
 
-__all__: List[str]
+__all__ = [
+    "SandboxError",
+    "get_status_code",
+    "status_exceptions",
+    "Sandbox300",
+    "Sandbox301",
+    "Sandbox302",
+    "Sandbox303",
+    "Sandbox304",
+    "Sandbox305",
+    "Sandbox307",
+    "Sandbox308",
+    "Sandbox400",
+    "Sandbox401",
+    "Sandbox402",
+    "Sandbox403",
+    "Sandbox404",
+    "Sandbox405",
+    "Sandbox406",
+    "Sandbox407",
+    "Sandbox408",
+    "Sandbox409",
+    "Sandbox410",
+    "Sandbox411",
+    "Sandbox412",
+    "Sandbox413",
+    "Sandbox414",
+    "Sandbox415",
+    "Sandbox416",
+    "Sandbox417",
+    "Sandbox418",
+    "Sandbox421",
+    "Sandbox422",
+    "Sandbox423",
+    "Sandbox424",
+    "Sandbox425",
+    "Sandbox426",
+    "Sandbox428",
+    "Sandbox429",
+    "Sandbox431",
+    "Sandbox451",
+    "Sandbox500",
+    "Sandbox501",
+    "Sandbox502",
+    "Sandbox503",
+    "Sandbox504",
+    "Sandbox505",
+    "Sandbox506",
+    "Sandbox507",
+    "Sandbox508",
+    "Sandbox510",
+    "Sandbox511",
+]
 STATUSES: Tuple[int, ...]
 
 def get_status_code(response: Any) -> int: ...

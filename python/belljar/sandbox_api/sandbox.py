@@ -68,21 +68,22 @@ class Sandbox:
             raise _http.as_of_requests(error) from None
         return Answer(url, status, Headers(headers), content)
 
-    def _json(self, request: Request) -> Any:
+    def _json(self, request: Request) -> Dict[str, Any]:
         answer = self._ask(request, _http.MAX_JSON)
         if answer.status_code != 200:
             raise status_exceptions(answer)
-        return answer.json()
+        found: Dict[str, Any] = answer.json()
+        return found
 
-    def libraries(self) -> dict:
+    def libraries(self) -> Dict[str, Any]:
         """What is installed in the server's sandboxes."""
         return self._json(Request("GET", "libraries"))
 
-    def specifications(self) -> dict:
+    def specifications(self) -> Dict[str, Any]:
         """What the server and its sandboxes are."""
         return self._json(Request("GET", "specifications"))
 
-    def usage(self) -> dict:
+    def usage(self) -> Dict[str, Any]:
         """How busy the server is."""
         return self._json(Request("GET", "usages"))
 
@@ -98,7 +99,7 @@ class Sandbox:
         answer = self._ask(_about("HEAD", uuid, path), 0)
         return size(answer.status_code, answer)
 
-    def execute(self, config: dict, environ: Optional[BinaryIO] = None) -> dict:
+    def execute(self, config: Dict[str, Any], environ: Optional[BinaryIO] = None) -> Dict[str, Any]:
         """Executes commands.
 
         :param config: What to execute, as the protocol has it.

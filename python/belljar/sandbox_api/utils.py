@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any, Dict, Tuple
 
 ENDPOINTS = {
     "specifications": "specifications/",
@@ -19,12 +19,12 @@ ENDPOINTS = {
 """Paths, relative to the server's address."""
 
 
-def validate_command(c: dict) -> bool:
+def validate_command(c: Dict[str, Any]) -> bool:
     """Whether this dictionary describes a command: ``command`` is text, and ``timeout``, if there is one, a number."""
     return isinstance(c.get("command"), str) and isinstance(c.get("timeout", 0), (int, float))
 
 
-def validate(config: dict) -> Tuple[bool, str]:
+def validate(config: Dict[str, Any]) -> Tuple[bool, str]:
     """Whether a configuration has the right form, and if not, what is wrong with it first.
 
     A saved environment, and what does not belong there, are for the server to refuse. Nothing calls this on its own.
