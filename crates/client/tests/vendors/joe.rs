@@ -355,7 +355,7 @@ async fn a_status_is_what_it_says() {
     }
 }
 
-/// The original asks for ever about an analysis that failed.
+/// The original does not tell that an analysis failed.
 #[tokio::test]
 async fn a_failed_analysis_ends_the_wait() {
     let body = r#"{"data": {"status": "finished", "analyses": [{"webid": "1", "runs": [{"error": "no machine"}]}]}}"#;
