@@ -21,14 +21,6 @@ pub(super) fn secure(mut http: Settings) -> Settings {
     http
 }
 
-/// An address without the user name and password in it, for links that are shown.
-pub(super) fn without_login(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    format!("{scheme}://{host}{path}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,17 +54,6 @@ mod tests {
             ("http://falcon", "http://falcon"),
         ] {
             assert_eq!(secure(Settings::new("lab", written)).address, meant);
-        }
-    }
-
-    #[test]
-    fn a_link_has_no_password() {
-        for (address, shown) in [
-            ("http://me:p@ss@cape:8000/x@y", "http://cape:8000/x@y"),
-            ("https://cape", "https://cape"),
-            ("cape", "cape"),
-        ] {
-            assert_eq!(without_login(address), shown);
         }
     }
 }

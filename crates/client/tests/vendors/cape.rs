@@ -235,7 +235,9 @@ async fn a_report_says_what_was_found() {
         "dropped": [{"sha256": "d1"}],
         "network": {"hosts": [{"ip": "5.6.7.8", "ports": []}], "domains": [{"domain": "evil.test"}], "http": []}}"#;
     let server = StandIn::start(move |_| file("application/json", body)).await;
-    let report = cape(&format!("{}/apiv2/", server.address)).report(&Submission::new("8")).await.unwrap();
+    let address = format!("{}/apiv2/", server.address.replace("http://", "http://me:pw@"));
+    let report = cape(&address).report(&Submission::new("8")).await.unwrap();
+    assert_eq!(report.link, Some(format!("{}/analysis/8/", server.address)), "without the password");
     assert_eq!(server.lines(), ["GET /apiv2/tasks/get/report/8/json/"], "`/apiv2` is there once");
     assert_eq!((report.name.as_deref(), report.environment.as_deref()), (Some("a.exe"), Some("win10_1")));
     assert_eq!(report.verdict.families, ["Other", "Zed"]);

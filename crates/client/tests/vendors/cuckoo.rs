@@ -1,8 +1,8 @@
 //! Cuckoo 1 and 2.
 
-use crate::stand_in::{Reply, StandIn};
+use crate::stand_in::{Received, Reply, StandIn};
 use belljar_client::http::Settings;
-use belljar_client::vendors::{Cuckoo, CuckooFilter, CuckooSettings};
+use belljar_client::vendors::{Cape, CapeSettings, Cuckoo, Cuckoo3, Cuckoo3Settings, CuckooFilter, CuckooSettings};
 use belljar_client::{
     Artifact, ArtifactKind, ErrorKind, Fault, Hash, Options, Sample, Sandbox, Secret, Status, Submission, Word,
 };
@@ -305,6 +305,27 @@ async fn a_login_is_sent_and_never_shown() {
     let error = cuckoo.available().await.unwrap_err();
     assert_eq!(server.take()[0].headers["authorization"], "Basic bWU6czNjcjN0LXB3");
     assert!(error.to_string().ends_with("not authenticated: Basic [secret]"), "{error}");
+}
+
+/// Whatever a server repeats, also of a form.
+#[tokio::test]
+async fn the_password_of_an_archive_is_never_shown() {
+    let echo = |request: &Received| {
+        Reply::json(400, &serde_json::json!({ "message": String::from_utf8_lossy(&request.body) }).to_string())
+    };
+    let server = StandIn::start(echo).await;
+    let http = || Settings::new("lab", &server.address);
+    let clients: [Box<dyn Sandbox>; 3] = [
+        Box::new(cuckoo(&server.address, None)),
+        Box::new(Cape::new(CapeSettings { http: http(), token: None }).unwrap()),
+        Box::new(Cuckoo3::new(Cuckoo3Settings { http: http(), key: Secret::new("key") }).unwrap()),
+    ];
+    for client in clients {
+        let options = Options { archive_password: Some(Secret::new("s3cr3t-pw")), ..Options::default() };
+        let error = client.submit(&Sample::url("http://a.test/"), &options).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
+        assert!(String::from_utf8_lossy(&server.take()[0].body).contains("s3cr3t-pw"), "it was sent");
+    }
 }
 
 /// 3, 69: lists, with what they are narrowed by.

@@ -14,7 +14,7 @@ pub(super) use self::envelope::{texts, words};
 use super::cuckoo::{CuckooTask, is_number};
 use super::{address, loose};
 use crate::error::{Error, ErrorKind, Result, Step};
-use crate::http::{Body, Call, Settings, Transport};
+use crate::http::{Body, Call, Settings, Transport, without_password};
 use crate::report::Report;
 use crate::sample::{Hash, Sample};
 use crate::sandbox::{
@@ -74,7 +74,7 @@ impl Cape {
         let mut http = address::complete(settings.http, CAPE_PORT);
         let root = http.address.trim_end_matches('/');
         http.address = root.strip_suffix("/apiv2").unwrap_or(root).to_owned();
-        let pages = address::without_login(&http.address);
+        let pages = without_password(&http.address).trim_end_matches('/').to_owned();
         let secrets = settings.token.iter().cloned().collect();
         Ok(Self { transport: Transport::new(http, Vendor::Cape, secrets)?, token: settings.token, pages })
     }

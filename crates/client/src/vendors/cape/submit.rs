@@ -109,6 +109,9 @@ impl Cape {
     }
 
     fn options(&self, options: &Options) -> Result<Vec<Part>> {
+        if let Some(password) = &options.archive_password {
+            self.transport.keep_secret(password.clone());
+        }
         option_fields(options).map_err(|problem| self.invalid(&problem))
     }
 

@@ -133,6 +133,9 @@ impl Cuckoo {
     }
 
     fn options(&self, options: &Options) -> Result<Vec<Part>> {
+        if let Some(password) = &options.archive_password {
+            self.transport.keep_secret(password.clone());
+        }
         option_fields(options).map_err(|problem| self.transport.error(Step::Submit, ErrorKind::Invalid(problem)))
     }
 
