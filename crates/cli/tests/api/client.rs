@@ -191,7 +191,7 @@ fn a_busy_server_is_asked_again() {
     let Some(server) = own(&["execute.pool_size=1", "execute.wait_for_sandbox=100ms"]) else { return };
     let busy = client(&server);
     std::thread::scope(|scope| {
-        let long = scope.spawn(|| busy.execute(&Request::new([Command::new("sleep 3")]), None));
+        let long = scope.spawn(|| busy.execute(&Request::new([Command::new("sleep 6")]), None));
         crate::server::wait_for("the sandbox is taken", || server.taken() == 1);
         let mut settings = ExecutionSettings::new("once", format!("http://{}", server.address()));
         settings.http.tries = 1;

@@ -64,7 +64,7 @@ impl Answer {
         let Self { response, ahead, context } = self;
         let reading = async {
             while ahead.len() < least {
-                let piece = response.chunk().await.map_err(|error| context.transport(&error, true))?;
+                let piece = context.heard(response.chunk()).await?.map_err(|error| context.transport(&error, true))?;
                 let Some(piece) = piece else { break };
                 *ahead = if ahead.is_empty() { piece } else { [&ahead[..], &piece].concat().into() };
             }
@@ -77,8 +77,17 @@ impl Answer {
     /// The body from its start, and what its errors need.
     fn pieces(self) -> (BoxStream<'static, Result<Bytes>>, Context) {
         let Self { response, ahead, context } = self;
-        let of_errors = context.clone();
-        let rest = response.bytes_stream().map(move |piece| piece.map_err(|error| of_errors.transport(&error, true)));
+        let pieces = response.bytes_stream().boxed();
+        // Nothing comes after an error.
+        let rest = stream::unfold(Some((pieces, context.clone())), async |state| {
+            let (mut pieces, context) = state?;
+            match context.heard(pieces.next()).await {
+                Ok(None) => None,
+                Ok(Some(Ok(piece))) => Some((Ok(piece), Some((pieces, context)))),
+                Ok(Some(Err(error))) => Some((Err(context.transport(&error, true)), None)),
+                Err(silent) => Some((Err(silent), None)),
+            }
+        });
         let ahead = stream::iter((!ahead.is_empty()).then_some(Ok(ahead)));
         (ahead.chain(rest).boxed(), context)
     }

@@ -4,6 +4,7 @@ mod address;
 mod answer;
 mod multipart;
 mod pace;
+mod progress;
 mod transport;
 
 pub(crate) use address::{passwords_in, without_password};

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::address::{passwords_in, without_password};
 use super::answer::Answer;
 use super::multipart::{self, Part};
 use super::pace::Pace;
+use super::progress::Progress;
 use crate::error::{Error, ErrorKind, Result, Step};
 use crate::sample::Origin;
 use crate::sandbox::Vendor;
@@ -38,7 +39,7 @@ pub struct Settings {
     pub address: String,
     /// Time for a connection. 10 s by default.
     pub connect_timeout: Duration,
-    /// Time without a byte from the server. 60 s by default.
+    /// Time without a byte from the server, while it does not take any of an upload either. 60 s by default.
     pub read_timeout: Duration,
     /// Time of a whole call, retries, the upload and an answer that is read whole included, and of a download what comes before its first
     /// byte; none by default, because samples are of any size.
@@ -249,6 +250,16 @@ impl Context {
         Error { sandbox: self.shared.settings.name.clone(), vendor: self.shared.vendor, step: self.step, kind }
     }
 
+    /// The server has been silent for too long.
+    pub(super) fn silent(&self) -> Error {
+        self.error(ErrorKind::TimedOut { limit: "read", after: self.shared.settings.read_timeout })
+    }
+
+    /// Waits for something of the server, as long as it may be silent.
+    pub(super) async fn heard<T>(&self, next: impl Future<Output = T>) -> Result<T> {
+        timeout(self.shared.settings.read_timeout, next).await.map_err(|_| self.silent())
+    }
+
     /// Keeps a part of the call to the time of the whole.
     pub(super) async fn in_time<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
         let (Some(end), Some(after)) = (self.end, self.shared.settings.total_timeout) else { return part.await };
@@ -418,6 +429,7 @@ impl Transport {
     async fn attempt(&self, call: &Call, context: &Context) -> Result<Answer> {
         // Held until the head of the answer is there; what comes then is the server's business as much as ours.
         let _place = self.shared.pace.enter().await;
+        let progress = Progress::default();
         let base = self.shared.settings.address.trim_end_matches('/');
         let mut request = self.client.request(call.method.clone(), format!("{base}/{}", call.path));
         if !call.query.is_empty() {
@@ -435,7 +447,7 @@ impl Transport {
                 request
                     .header(header::CONTENT_TYPE, form.content_type)
                     .header(header::CONTENT_LENGTH, form.length)
-                    .body(reqwest::Body::wrap_stream(form.bytes))
+                    .body(reqwest::Body::wrap_stream(progress.watched(form.bytes)))
             }
             Body::File(origin) => {
                 let (length, bytes) = origin.open().await.map_err(|error| context.error(ErrorKind::Sample(error)))?;
@@ -445,7 +457,11 @@ impl Transport {
                     .body(reqwest::Body::wrap_stream(bytes))
             }
         };
-        let response = request.send().await.map_err(|error| context.transport(&error, true))?;
+        let response = progress
+            .within(self.shared.settings.read_timeout, request.send())
+            .await
+            .map_err(|_| context.silent())?
+            .map_err(|error| context.transport(&error, true))?;
         Ok(Answer { response, ahead: bytes::Bytes::new(), context: context.clone() })
     }
 }
@@ -466,8 +482,8 @@ fn build(settings: &Settings) -> std::result::Result<reqwest::Client, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = reqwest::Client::builder()
         .user_agent(&settings.user_agent)
+        // The time between two bytes is kept by the transport: the library's counts an upload as silence.
         .connect_timeout(settings.connect_timeout)
-        .read_timeout(settings.read_timeout)
         // A redirected upload is an upload to somebody else, and a redirected key is lost.
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

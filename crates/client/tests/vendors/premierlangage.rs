@@ -460,3 +460,36 @@ fn an_address_that_is_none_is_told_at_once() {
         assert!(error.to_string().starts_with("lab (premierlangage), reading the settings: "), "{error}");
     }
 }
+
+/// An upload of any length is no silence of the server's, as long as it takes some of it; one that takes nothing is silent.
+#[tokio::test]
+async fn a_long_upload_is_no_silence() {
+    let (whole, piece) = (64 << 20, 4 << 20);
+    for reads in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            if !reads {
+                std::future::pending::<()>().await;
+            }
+            let (mut taken, mut buffer) = (0, vec![0; piece]);
+            while taken < whole {
+                taken += stream.read_exact(&mut buffer).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(150)).await;
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{DONE}", DONE.len());
+            stream.write_all(head.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let mut settings = settings(&address);
+        settings.http.read_timeout = Duration::from_millis(1500);
+        let lab = Execution::new(settings).unwrap();
+        let done = lab.execute(&Request::new(["true"]), Some(&Archive::bytes(vec![7; whole]))).await;
+        match done {
+            Ok(outcome) => assert!(reads && outcome.status.is_success()),
+            Err(error) => assert!(!reads && matches!(error.kind, ErrorKind::TimedOut { limit: "read", .. }), "{error}"),
+        }
+        serving.abort();
+    }
+}
