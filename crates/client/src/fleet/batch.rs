@@ -72,7 +72,9 @@ impl Fleet {
             row[member] = Some(asked?);
             if row.iter().all(Option::is_some) {
                 let asked: Vec<Asked> = open.remove(&sample).unwrap_or_default().into_iter().flatten().collect();
-                let hash = known.iter().find(|known| known.place == sample).and_then(|known| known.hash.clone());
+                // They are in the order of their places.
+                let found = known.binary_search_by_key(&sample, |known| known.place).ok();
+                let hash = found.and_then(|found| known[found].hash.clone());
                 let consensus = consensus(asked.iter().map(Asked::vote).collect());
                 let same = same.get(&sample).cloned().unwrap_or_default();
                 hear(Judged { sample, hash, same, asked, consensus, unreadable: None });

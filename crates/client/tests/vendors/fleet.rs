@@ -8,7 +8,7 @@ use crate::stand_in::{Ending, Received, Reply, StandIn};
 use belljar_client::fleet::{EVENTS, Fleet, Happened, Journal, Judged, Member, Plan, Standing, Way};
 use belljar_client::http::Settings;
 use belljar_client::vendors::{Cuckoo, CuckooSettings};
-use belljar_client::{ErrorKind, Patience, Sample, Sandbox, Submission, Word};
+use belljar_client::{Boxed, ErrorKind, Patience, Sample, Sandbox, Submission, Word};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -316,4 +316,99 @@ async fn a_lost_answer_is_looked_for() {
         let key = format!("sha256:{}", all[0].hash.as_ref().unwrap());
         assert_eq!(journal.standing(&key, "lab") == Standing::Uncertain, !found);
     }
+}
+
+/// An archive becomes several analyses: the worst of them counts, and all are waited for.
+#[tokio::test]
+async fn of_several_analyses_the_worst_counts() {
+    let server = StandIn::start(|request| match request.line().as_str() {
+        "POST /tasks/create/file" => Reply::json(200, r#"{"task_ids": [1, 2, 3]}"#),
+        "GET /tasks/report/2/json" => Reply::json(200, r#"{"info": {"score": 9}}"#),
+        line if line.starts_with("GET /tasks/view/") => Reply::json(200, r#"{"task": {"status": "reported"}}"#),
+        line if line.starts_with("GET /tasks/report/") => Reply::json(200, r#"{"info": {"score": 1}}"#),
+        _ => Reply::json(404, "{}"),
+    })
+    .await;
+    let fleet = Fleet::new(vec![cuckoo("lab", &server.address).into()]);
+    let judged = fleet.judge(Sample::bytes("a.zip", BYTES), &plan(Duration::from_secs(60)), None).await;
+    assert_eq!((judged.consensus.verdict, judged.consensus.score), (Word::Malicious, Some(90)));
+}
+
+/// What a vendor refuses because it has it already is found there.
+#[tokio::test]
+async fn a_duplicate_is_looked_for() {
+    let lookups = AtomicUsize::new(0);
+    let server = StandIn::start(move |request| match request.target.as_str() {
+        target if target.starts_with("/files/view/") && lookups.fetch_add(1, Ordering::Relaxed) > 0 => {
+            Reply::json(200, r#"{"sample": {"tasks": [7]}}"#)
+        }
+        target if target.starts_with("/tasks/create") => {
+            Reply::json(400, r#"{"message": "This file has already been submitted"}"#)
+        }
+        target if target.starts_with("/files/view/") => Reply::json(404, "{}"),
+        _ => honest(request, 5.0),
+    })
+    .await;
+    let fleet = Fleet::new(vec![cuckoo("lab", &server.address).into()]);
+    let judged = fleet.judge(Sample::bytes("a.exe", BYTES), &plan(Duration::from_secs(60)), None).await;
+    assert_eq!(judged.asked[0].submission, Some((Submission::new("7"), Way::Known)), "{:?}", judged.asked[0]);
+}
+
+/// A client that breaks down, in the middle of a call, as one with a fault would.
+#[derive(Debug)]
+struct Broken;
+
+impl Sandbox for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn vendor(&self) -> belljar_client::Vendor {
+        belljar_client::Vendor::Cuckoo
+    }
+
+    fn capabilities(&self) -> belljar_client::Capabilities {
+        belljar_client::Capabilities::default()
+    }
+
+    fn available(&self) -> Boxed<'_, belljar_client::Availability> {
+        Box::pin(std::future::pending())
+    }
+
+    fn submit<'a>(&'a self, _: &'a Sample, _: &'a belljar_client::Options) -> Boxed<'a, Submission> {
+        Box::pin(async { panic!("a fault of a client") })
+    }
+
+    fn status<'a>(&'a self, _: &'a Submission) -> Boxed<'a, belljar_client::Status> {
+        Box::pin(std::future::pending())
+    }
+
+    fn report<'a>(&'a self, _: &'a Submission) -> Boxed<'a, belljar_client::Report> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_down_takes_nobody_with_it() {
+    let server = StandIn::start(|request| honest(request, 9.0)).await;
+    let broken: Arc<dyn Sandbox> = Arc::new(Broken);
+    let fleet = Fleet::new(vec![broken.into(), cuckoo("lab", &server.address).into()]);
+    let judged = fleet.judge(Sample::bytes("a.exe", BYTES), &plan(Duration::from_secs(60)), None).await;
+    assert!(matches!(judged.asked[0].error.as_ref().unwrap().kind, ErrorKind::Malformed(_)));
+    assert_eq!(judged.consensus.verdict, Word::Malicious);
+    // What it has no word for is an error before anything is sent.
+    let judged = fleet.judge(Sample::url("http://x.test/"), &plan(Duration::from_secs(60)), None).await;
+    assert!(matches!(judged.asked[0].error.as_ref().unwrap().kind, ErrorKind::Unsupported(_)));
+}
+
+/// Without waiting, a submission is all.
+#[tokio::test]
+async fn a_submission_alone_is_not_waited_for() {
+    let server = StandIn::start(|request| honest(request, 9.0)).await;
+    let fleet = Fleet::new(vec![cuckoo("lab", &server.address).into()]);
+    let plan = Plan { wait: false, force: true, ..plan(Duration::from_secs(60)) };
+    let judged = fleet.judge(Sample::bytes("a.exe", BYTES), &plan, None).await;
+    assert_eq!(judged.asked[0].submission, Some((Submission::new("7"), Way::Submitted)));
+    assert!(judged.asked[0].verdict.is_none() && judged.asked[0].error.is_none());
+    assert_eq!(server.lines(), ["POST /tasks/create/file"]);
 }
