@@ -12,6 +12,10 @@ use crate::vendors::{Cape, CapeSettings, Cuckoo3, Cuckoo3Settings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
 use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
+use crate::vendors::{
+    METADEFENDER_CLOUD, METADEFENDER_PROFILE, METADEFENDER_SANDBOX, MetaDefender, MetaDefenderCloud,
+    MetaDefenderCloudSettings, MetaDefenderSettings,
+};
 use crate::vendors::{TRIAGE_CLOUD, Triage, TriageSettings};
 use crate::vendors::{VMRAY_CLOUD, VmRay, VmRaySettings};
 use crate::vendors::{WILDFIRE_CLOUD, WildFire, WildFireSettings};
@@ -272,6 +276,37 @@ pub static PRODUCTS: &[Product] = &[
         clouds: &[],
         keys: &[key("key", Kind::Secret, false, "The key of a belljar server that wants one.")],
         open: None,
+    },
+    Product {
+        name: "metadefender",
+        title: "OPSWAT MetaDefender Sandbox, filescan.io",
+        address: Some(METADEFENDER_SANDBOX),
+        clouds: &["filescan.io"],
+        keys: &[
+            key("key", Kind::Secret, true, "The API key."),
+            key("private", Kind::Flag, false, "Nobody else may see what is submitted. True by default."),
+        ],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::MetaDefender)?;
+            let private = given.flag("private").unwrap_or(true);
+            Ok(Arc::new(MetaDefender::new(MetaDefenderSettings { http: given.http, key, private })?))
+        }),
+    },
+    Product {
+        name: "metadefendercloud",
+        title: "OPSWAT MetaDefender Cloud, dynamic analysis",
+        address: Some(METADEFENDER_CLOUD),
+        clouds: &["metadefender.com"],
+        keys: &[
+            key("key", Kind::Secret, true, "The API key."),
+            key("profile", Kind::Text, false, "The machine where none is named. windows7 by default."),
+        ],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::MetaDefenderCloud)?;
+            let profile = given.text("profile").unwrap_or_else(|| METADEFENDER_PROFILE.to_owned());
+            let settings = MetaDefenderCloudSettings { http: given.http, key, profile };
+            Ok(Arc::new(MetaDefenderCloud::new(settings)?))
+        }),
     },
     Product {
         name: "triage",

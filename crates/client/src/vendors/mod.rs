@@ -1,8 +1,13 @@
 //! One module for each vendor.
 
+mod metadefender;
 mod triage;
 mod wildfire;
 
+pub use metadefender::{
+    METADEFENDER_CLOUD, METADEFENDER_PROFILE, METADEFENDER_SANDBOX, MetaDefender, MetaDefenderCloud,
+    MetaDefenderCloudSettings, MetaDefenderPage, MetaDefenderReport, MetaDefenderSettings,
+};
 pub use triage::{
     TRIAGE_CLOUD, TRIAGE_PRIVATE_CLOUD, Triage, TriageChoice, TriageEvent, TriagePage, TriageSample, TriageSettings,
     TriageSubset,

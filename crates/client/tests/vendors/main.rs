@@ -15,6 +15,7 @@ mod fireeye;
 mod fleet;
 mod hostile;
 mod joe;
+mod metadefender;
 mod premierlangage;
 mod pt;
 mod pt_ui;
