@@ -13,6 +13,7 @@ mod pending;
 mod process;
 mod raw;
 mod sandbox;
+mod xml;
 
 use pyo3::prelude::*;
 
@@ -35,6 +36,8 @@ mod _native {
     use crate::raw::Raw;
     #[pymodule_export]
     use crate::sandbox::Sandbox;
+    #[pymodule_export]
+    use crate::xml::xml_to_json;
 
     use super::*;
 
