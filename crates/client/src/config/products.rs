@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use crate::vendors::Pt;
 use crate::vendors::{Cape, CapeSettings, Cuckoo3, Cuckoo3Settings};
 use crate::vendors::{Cuckoo, CuckooSettings, Falcon, FalconSettings, FalconSharing, HYBRID_ANALYSIS};
+use crate::vendors::{FALCONX_US1, FalconX, FalconXSettings};
 use crate::vendors::{FireEye, FireEyeSettings, FireEyeVersion};
 use crate::vendors::{JOE_CLOUD, Joe, JoeSettings};
 use crate::vendors::{
@@ -220,6 +221,32 @@ pub static PRODUCTS: &[Product] = &[
         open: Some(|given| {
             let token = given.secret("key");
             Ok(Arc::new(Cape::new(CapeSettings { http: given.http, token })?))
+        }),
+    },
+    Product {
+        name: "falconx",
+        title: "Falcon X, CrowdStrike's sandbox in its cloud",
+        address: Some(FALCONX_US1),
+        clouds: &["crowdstrike.com"],
+        keys: &[
+            key("client_id", Kind::Text, true, "The id of the API client."),
+            key("key", Kind::Secret, true, "The secret of the API client."),
+            key(
+                "environment",
+                Kind::Number,
+                false,
+                "The number of the environment where none is named. 160 by default.",
+            ),
+            key("confidential", Kind::Flag, false, "Samples are kept from all others. True by default."),
+        ],
+        open: Some(|given| {
+            let secret = given.required("key", Vendor::FalconX)?;
+            let id = given.text("client_id").unwrap_or_default();
+            let (environment, confidential) = (given.number("environment"), given.flag("confidential"));
+            let mut settings = FalconXSettings::new(given.http, id, secret);
+            settings.environment = environment.unwrap_or(settings.environment);
+            settings.confidential = confidential.unwrap_or(settings.confidential);
+            Ok(Arc::new(FalconX::new(settings)?))
         }),
     },
     Product {

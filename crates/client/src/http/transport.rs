@@ -181,6 +181,12 @@ impl Call {
         Self::new(step, Method::DELETE, path)
     }
 
+    /// What it is for.
+    #[must_use]
+    pub const fn step(&self) -> Step {
+        self.step
+    }
+
     /// Adds to the query.
     #[must_use]
     pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {

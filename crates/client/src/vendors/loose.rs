@@ -116,6 +116,13 @@ pub(super) fn values<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserialize
     deserializer.deserialize_any(Loose::<Values<T>>(PhantomData)).map(|values| values.0.0)
 }
 
+/// The first member of a list, as [`section`] reads it, or what is in place of the list, if that is an object; the others are passed over.
+pub(super) fn first<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    deserializer.deserialize_any(Loose::<First<T>>(PhantomData)).map(|first| first.0)
+}
+
 /// Something that is empty where what comes is of another type.
 trait Taken: Default {
     fn of_sequence<'de, A: SeqAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
@@ -193,6 +200,32 @@ impl<T: DeserializeOwned> Taken for Values<T> {
         }
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Self(List(kept)))
+    }
+}
+
+struct First<T>(Option<T>);
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: DeserializeOwned + Default> Taken for First<T> {
+    fn of_sequence<'de, A: SeqAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let first = members.next_element::<Section<T>>()?.map(|section| section.0);
+        while members.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self(first))
+    }
+
+    fn of_map<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(|one| Self(Some(one)))
+    }
+}
+
+impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Section<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        section(deserializer).map(Self)
     }
 }
 

@@ -21,6 +21,7 @@ mod cape;
 mod cuckoo;
 mod cuckoo3;
 mod falcon;
+mod falconx;
 mod fireeye;
 mod joe;
 mod loose;
@@ -34,6 +35,10 @@ pub use cuckoo3::{Cuckoo3, Cuckoo3Analysis, Cuckoo3Settings, Cuckoo3Target, Cuck
 pub use falcon::{
     FALCON_ENVIRONMENT, Falcon, FalconEnvironment, FalconKey, FalconLimit, FalconLimits, FalconSettings, FalconSharing,
     FalconSystem, HYBRID_ANALYSIS, QuickScan, Screenshot,
+};
+pub use falconx::{
+    FALCONX_ENVIRONMENT, FALCONX_EU1, FALCONX_GOV1, FALCONX_MAX_BYTES, FALCONX_US1, FALCONX_US2, FalconX, FalconXDump,
+    FalconXKind, FalconXQuota, FalconXSettings,
 };
 pub use fireeye::{FIREEYE_PROFILE, FireEye, FireEyeSettings, FireEyeVersion};
 pub use joe::{

@@ -11,6 +11,7 @@ mod cuckoo;
 mod cuckoo3;
 mod failures;
 mod falcon;
+mod falconx;
 mod fireeye;
 mod fleet;
 mod hostile;
