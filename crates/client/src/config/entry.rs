@@ -85,10 +85,16 @@ impl Entry {
     /// The host, where it is the vendor's or the public's.
     #[must_use]
     pub fn cloud(&self) -> Option<String> {
-        let url = reqwest::Url::parse(&self.address).ok()?;
-        let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
-        let within = |cloud: &str| host.strip_suffix(cloud).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        self.product.clouds.iter().any(|cloud| within(cloud)).then_some(host)
+        // Some clients take a host alone, and the standard for URLs forgives much: each host that may be meant counts.
+        let meant =
+            [reqwest::Url::parse(&self.address).ok(), reqwest::Url::parse(&format!("http://{}", self.address)).ok()];
+        let hosts = meant.iter().flatten().filter_map(|url| url.host_str());
+        let mut hosts = hosts.map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+        hosts.find(|host| {
+            let within =
+                |cloud: &&str| host.strip_suffix(*cloud).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            self.product.clouds.iter().any(|cloud| within(&cloud))
+        })
     }
 
     /// Whether samples may go there: they may if it is nobody else's, if `public = true` says so, or if somebody has just agreed.
@@ -298,8 +304,11 @@ fn vendor(value: &Value) -> Result<&'static Product, String> {
 fn address(value: &Value) -> Result<String, String> {
     let address = text(value)?;
     let what = "expected an address such as \"https://sandbox.example.org\"";
-    let url = reqwest::Url::parse(&address).map_err(|error| format!("{error}; {what}"))?;
+    // A host alone means what the product's usual port and scheme are, as its client says.
+    let whole = if address.contains("://") { address.clone() } else { format!("http://{address}") };
+    let url = reqwest::Url::parse(&whole).map_err(|error| format!("{error}; {what}"))?;
     match url.scheme() {
+        _ if address.contains(char::is_whitespace) => Err(format!("it has spaces; {what}")),
         "http" | "https" if url.query().is_some() || url.fragment().is_some() => {
             Err(format!("it has a query or a fragment; {what}"))
         }

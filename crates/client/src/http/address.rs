@@ -22,7 +22,8 @@ pub(crate) fn without_password(address: &str) -> String {
 
 /// The password in an address, to be hidden: as it is written there, and as it is meant.
 pub(crate) fn passwords_in(address: &str) -> Vec<Secret> {
-    let url = reqwest::Url::parse(address).ok();
+    let whole = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let url = reqwest::Url::parse(&whole).ok();
     let Some(written) = url.as_ref().and_then(reqwest::Url::password) else { return Vec::new() };
     let meant = percent_encoding::percent_decode_str(written).decode_utf8_lossy();
     vec![Secret::new(written), Secret::new(&meant)]
@@ -39,6 +40,7 @@ mod tests {
             ("https://u:p%20w@x:1/a", "https://x:1/a", &["p%20w", "p w"]),
             ("https://token@x/", "https://x/", &[]),
             ("u:pw@x y", "…@x y", &[]),
+            ("u:pw@x", "…@x", &["pw", "pw"]),
         ] {
             assert_eq!(without_password(address), shown);
             let found = passwords_in(address);

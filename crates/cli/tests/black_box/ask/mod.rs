@@ -295,7 +295,7 @@ fn sandboxes_are_added_and_listed() {
         &["lab", "cuckoo", "--address", "http://x"][..],
         &["b", "cuckou", "--address", "http://x"],
         &["b", "cuckoo"],
-        &["b", "cuckoo", "--address", "x"],
+        &["b", "cuckoo", "--address", "x y"],
         &["b]\n[c", "cuckoo", "--address", "http://x"],
         &["b", "cuckoo", "--address", "http://x", "-o", "key=hunter3"],
         &["b", "cuckoo", "--address", "http://x", "-o", "triess=3"],
