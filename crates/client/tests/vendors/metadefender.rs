@@ -486,3 +486,17 @@ async fn the_cloud_takes_files_only() {
     cloud.available().await.unwrap();
     assert_eq!(server.lines(), ["GET /v4/status"]);
 }
+
+/// A server that repeats what it was sent does not get the password of an archive into an error.
+#[tokio::test]
+async fn a_password_is_never_shown() {
+    let server = StandIn::start(|request| {
+        let sent = String::from_utf8_lossy(&request.body).into_owned();
+        Reply::json(400, &json!({"error": "BAD", "message": sent, "detail": sent}).to_string())
+    })
+    .await;
+    let options = Options { archive_password: Some(Secret::new("infected")), ..Options::default() };
+    let client = metadefender(&server.address);
+    let error = client.submit(&Sample::bytes("a.zip", &b"PK"[..]), &options).await.unwrap_err().to_string();
+    assert!(error.contains("[secret]") && !error.contains("infected"), "{error}");
+}

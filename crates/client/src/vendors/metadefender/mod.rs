@@ -168,6 +168,7 @@ impl MetaDefender {
         }
         let mut fields: Vec<(&str, &str)> = options.vendor.iter().map(|(name, value)| (&**name, &**value)).collect();
         if let Some(password) = &options.archive_password {
+            self.transport.keep_secret(password.clone());
             fields.push(("password", password.reveal()));
         }
         if !options.vendor.contains_key("is_private") {

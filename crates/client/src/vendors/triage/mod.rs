@@ -221,6 +221,9 @@ impl Triage {
 
     async fn take(&self, sample: &Sample, options: &Options) -> Result<Submission> {
         let step = Step::Submit;
+        if let Some(password) = &options.archive_password {
+            self.transport.keep_secret(password.clone());
+        }
         let body =
             form::body(sample, options).map_err(|problem| self.transport.error(step, ErrorKind::Invalid(problem)))?;
         let answer = self.object(step, Call::post(step, ["v0", "samples"], body)).await?;
