@@ -270,6 +270,7 @@ async fn an_error_is_no_report() {
     for (page, expected) in [
         ("<p>You don't have permissions to download reports.</p>", "forbidden"),
         ("<title>x</title>File not found: y", "not found"),
+        ("<form>Please log in</form>", "malformed"),
     ] {
         let server = StandIn::start(move |_| Reply::typed(200, "text/html", page)).await;
         let error = cape(&server.address).report(&Submission::new("8")).await.unwrap_err();

@@ -50,9 +50,11 @@ impl Cape {
         // What is a file says so; its pages for people, and its errors, do not.
         if !attached && content_type.starts_with("text/html") {
             let page = text_of(answer.peek(LARGEST_ERROR).await?);
-            let kind = match page.contains("permission") {
-                true => ErrorKind::Forbidden(self.transport.said(&page)),
-                false => ErrorKind::NotFound(self.transport.said(&page)),
+            let said = self.transport.said(&page);
+            let kind = match page.to_lowercase() {
+                page if page.contains("permission") => ErrorKind::Forbidden(said),
+                page if page.contains("not found") => ErrorKind::NotFound(said),
+                _ => ErrorKind::Malformed(format!("a page instead of a file: {said}")),
             };
             return Err(self.transport.error(step, kind));
         }
