@@ -24,7 +24,8 @@ READ_TIMEOUT = 60.0
 MAX_ANSWER = 1 << 30
 """Bytes of an answer, at most."""
 
-Upload = Union[bytes, IO[bytes], Tuple[str, Union[bytes, IO[bytes]]]]
+Upload = Union[bytes, str, IO[bytes], Tuple[str, Union[bytes, str, IO[bytes]]]]
+"""Bytes, the path of a file, or a file object; with the name that it is sent under, where that is another."""
 
 
 class SandboxError(Exception):
@@ -67,6 +68,22 @@ class SandboxAPI:
         It is tried three times when the connection fails; an upload again only when it cannot have arrived. ``SandboxError`` after that, and for
         a status of 500 or more.
         """
+        answer = self._answered(uri, method, params, files, headers, auth)
+        if answer.status_code >= 500:
+            self.server_available = False
+            raise SandboxError(f"server returned {answer.status_code} status code on {answer.url}, assuming unavailable...")
+        return answer
+
+    def _answered(
+        self,
+        uri: str,
+        method: str = "GET",
+        params: Optional[Mapping[str, Any]] = None,
+        files: Optional[Mapping[str, Upload]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        auth: Optional[Tuple[str, str]] = None,
+    ) -> Answer:
+        """The same, whatever the status; only redirects are an error."""
         address = f"{self.api_url}{uri}"
         origin, path, query, basic = _parts(address)
         shown = origin + "/" + "/".join(path)
@@ -100,9 +117,6 @@ class SandboxAPI:
                     time.sleep(random.uniform(0, 4.0 ** (TRIES - 1 - left) * 0.1))
                 except Error as error:
                     raise SandboxError(str(error)) from error
-        if answer.status_code >= 500:
-            self.server_available = False
-            raise SandboxError(f"server returned {answer.status_code} status code on {shown}, assuming unavailable...")
         if 300 <= answer.status_code < 400:
             # A redirected sample is a sample for somebody else.
             raise SandboxError(f"{shown} redirects to another address, which is not followed: use that one, if it is right")
