@@ -58,6 +58,7 @@ fn perform(action: Action) -> Result<ExitCode, Failure> {
         Action::Verdict(args) => ask::verdict(&args),
         Action::Artifacts(args) => ask::artifacts(&args),
         Action::Delete(args) => ask::delete(&args),
+        Action::Pt(args) => ask::pt(&args),
         Action::Sandboxes(args) => ask::sandboxes(&args.action),
         Action::Image(args) => image::manage(&args.action),
     }

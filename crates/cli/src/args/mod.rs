@@ -4,6 +4,7 @@ mod ask;
 mod config;
 mod exec_remote;
 mod image;
+mod pt;
 mod run;
 mod serve;
 mod submit;
@@ -26,6 +27,10 @@ pub(crate) use exec_remote::{
 };
 pub(crate) use image::{
     ImageAction, ImageArgs, ImportArgs, ImportOptionArgs, ListArgs, Place, PullArgs, RemoveArgs, ShowArgs,
+};
+pub(crate) use pt::{
+    PtAction, PtArgs, PtDownloadArgs, PtLogsArgs, PtOutput, PtPlace, PtQueueArgs, PtRescanArgs, PtSetArgs,
+    PtSettingsAction, PtSettingsArgs, PtStatusArgs, PtTasksArgs,
 };
 pub(crate) use run::{RunArgs, TerminalChoice};
 pub(crate) use serve::{ServeArgs, Sources};
@@ -61,6 +66,7 @@ pub(crate) enum Action {
     Artifacts(ArtifactsArgs),
     Delete(DeleteArgs),
     Sandboxes(SandboxesArgs),
+    Pt(Box<PtArgs>),
     ExecRemote(ExecRemoteArgs),
     Doctor(DoctorArgs),
     Config(ConfigArgs),

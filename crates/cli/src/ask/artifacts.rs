@@ -134,12 +134,13 @@ const fn usual(kind: ArtifactKind) -> &'static str {
     }
 }
 
-fn there(file: &Path) -> Failure {
+/// A file is in the way.
+pub(super) fn there(file: &Path) -> Failure {
     Failure::usage(anyhow!("{} is there already", file.display())).hint("--overwrite writes over it")
 }
 
 /// Gives a whole file its name.
-fn keep(temporary: tempfile::NamedTempFile, file: &Path, overwrite: bool) -> Result<(), Failure> {
+pub(super) fn keep(temporary: tempfile::NamedTempFile, file: &Path, overwrite: bool) -> Result<(), Failure> {
     let kept = if overwrite { temporary.persist(file) } else { temporary.persist_noclobber(file) };
     match kept {
         Ok(_) => Ok(()),

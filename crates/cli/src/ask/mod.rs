@@ -4,6 +4,7 @@ mod add;
 mod artifacts;
 mod board;
 mod one;
+mod pt;
 mod samples;
 mod sandboxes;
 mod submit;
@@ -24,6 +25,7 @@ use crate::serve::logging;
 
 pub(crate) use artifacts::artifacts;
 pub(crate) use one::{delete, report, status, verdict};
+pub(crate) use pt::pt;
 pub(crate) use sandboxes::sandboxes;
 pub(crate) use submit::submit;
 
