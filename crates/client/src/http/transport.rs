@@ -362,6 +362,8 @@ impl Transport {
     /// eight nothing is known any more: they have expired.
     pub fn keep_secret(&self, secret: Secret) {
         let mut given = self.shared.given.write().unwrap_or_else(PoisonError::into_inner);
+        // One that is given again is the newest again, and pushes nothing out.
+        given.retain(|known| *known != secret);
         given.push_back(secret);
         if given.len() > MAX_GIVEN {
             given.pop_front();

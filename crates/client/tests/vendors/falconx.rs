@@ -121,7 +121,19 @@ async fn a_wrong_client_is_told_without_its_secret() {
     .await;
     let error = falconx(&server.address).available().await.unwrap_err().to_string();
     assert!(error.contains("redirected") && error.ends_with("belongs to the cloud eu-1."), "{error}");
-    // A token is a secret as well.
+    // The password of a document is a secret as well, and does not push the token out however often it comes.
+    let server = cloud(1799, |request| {
+        let sent = format!("{} {}", request.headers["authorization"], String::from_utf8_lossy(&request.body));
+        Reply::json(400, &json!({"errors": [{"code": 400, "message": sent}]}).to_string())
+    })
+    .await;
+    let (client, mut options) = (falconx(&server.address), Options::default());
+    options.vendor.insert("document_password".to_owned(), "0pen-it".to_owned());
+    for _ in 0..20 {
+        let error = client.submit(&Sample::url("http://a.test/"), &options).await.unwrap_err().to_string();
+        assert!(error.contains("Bearer [secret] ") && !error.contains("0pen-it"), "{error}");
+    }
+    // So is a token.
     let server = cloud(1799, |request| {
         let said = json!({"errors": [{"code": 400, "message": request.headers["authorization"]}]});
         Reply::json(400, &said.to_string())

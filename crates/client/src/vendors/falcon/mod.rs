@@ -153,6 +153,9 @@ impl Falcon {
         if let Some(time) = options.analysis_time {
             fields.insert("custom_run_time".to_owned(), time.as_secs().to_string());
         }
+        if let Some(password) = options.vendor.get("document_password") {
+            self.transport.keep_secret(Secret::new(password));
+        }
         fields.extend(options.vendor.clone());
         Ok(fields)
     }

@@ -196,6 +196,9 @@ impl FalconX {
             None => self.environment,
             Some(name) => name.parse().map_err(|_| self.invalid(format!("{name} is no number of an environment")))?,
         };
+        if let Some(password) = options.vendor.get("document_password") {
+            self.transport.keep_secret(Secret::new(password));
+        }
         let mut order = Map::from_iter([("environment_id".to_owned(), environment.into())]);
         for (name, value) in &options.vendor {
             let value = match name.as_str() {
