@@ -276,6 +276,26 @@ class AsyncMetaDefender(AsyncSandbox):
         super().__init__("metadefender", address, **settings)
 
 
+class MetaDefenderCloud(Sandbox):
+    """Dynamic analysis of MetaDefender Cloud."""
+
+    _product = "metadefendercloud"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`Sandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("metadefendercloud", address, **settings)
+
+
+class AsyncMetaDefenderCloud(AsyncSandbox):
+    """Dynamic analysis of MetaDefender Cloud."""
+
+    _product = "metadefendercloud"
+
+    def __init__(self, address: Optional[str] = None, **settings: Any) -> None:
+        """Settings as of :class:`AsyncSandbox`; what it wants to know besides, :func:`vendors` says."""
+        super().__init__("metadefendercloud", address, **settings)
+
+
 class PTSandbox(Sandbox):
     """PT Sandbox."""
 

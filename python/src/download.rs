@@ -48,7 +48,9 @@ pub(crate) struct Download {
 impl Download {
     pub(crate) fn new(download: belljar_client::Download, sandbox: String, vendor: Vendor) -> Self {
         let belljar_client::Download { name, content_type, length, password, bytes } = download;
-        let coming = Owned::new(Coming { bytes: Arc::new(Mutex::new(bytes)), sandbox, vendor });
+        // Who asks on after the end is told again that it is the end.
+        let bytes = Arc::new(Mutex::new(bytes.fuse().boxed()));
+        let coming = Owned::new(Coming { bytes, sandbox, vendor });
         Self { name, content_type, length, password, coming }
     }
 
