@@ -1,5 +1,6 @@
 //! Dynamic analysis of MetaDefender Cloud, by its API v4.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -217,8 +218,8 @@ impl Sandbox for MetaDefenderCloud {
 struct Found {
     #[serde(default, rename = "scan_in_progress")]
     in_progress: There,
-    #[serde(default, rename = "scan_results")]
-    results: There,
+    #[serde(default, rename = "scan_results", deserialize_with = "loose::members")]
+    results: BTreeMap<String, Passed>,
     #[serde(default, deserialize_with = "loose::section")]
     analysis: Analysis,
 }
@@ -229,7 +230,11 @@ struct Analysis {
     score: Option<f64>,
 }
 
-/// Whether there is something, whatever it is: of results an object that is not empty, else anything but nothing, false and null.
+/// Something that is passed over as it is read: results are large.
+#[derive(Debug, Default, Deserialize)]
+struct Passed {}
+
+/// Whether there is something, whatever it is: anything but nothing, false and null.
 #[derive(Debug, Default)]
 struct There(bool);
 
@@ -248,8 +253,8 @@ impl<'de> Deserialize<'de> for There {
 }
 
 impl Found {
-    const fn is_finished(&self) -> bool {
-        !self.in_progress.0 && self.results.0
+    fn is_finished(&self) -> bool {
+        !self.in_progress.0 && !self.results.is_empty()
     }
 
     fn verdict(&self) -> Verdict {
