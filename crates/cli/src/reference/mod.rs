@@ -117,3 +117,14 @@ fn docs_are_current() {
         );
     }
 }
+
+#[test]
+fn each_vendor_has_a_page() {
+    let index = fs::read_to_string(Path::new(DOCS).join("sandboxes.md")).expect("it is there");
+    for product in belljar_client::config::PRODUCTS {
+        let start = format!("| `{}` | {} | [", product.name, product.title);
+        let row = index.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no row: {start}"));
+        let page = row.split(['(', ')']).find(|part| part.starts_with("sandboxes/")).expect("a link");
+        assert!(Path::new(DOCS).join(page).is_file(), "{page}");
+    }
+}

@@ -206,6 +206,9 @@ async fn secrets_come_from_files_and_commands() {
 
 #[test]
 fn each_vendor_has_a_product_of_its_name() {
+    for vendor in crate::Vendor::ALL {
+        assert!(product(vendor.name()).is_some_and(|product| product.open.is_some()), "{vendor} can be configured");
+    }
     for product in PRODUCTS {
         assert_eq!(PRODUCTS.iter().filter(|other| other.name == product.name).count(), 1, "{}", product.name);
         for key in product.keys {
