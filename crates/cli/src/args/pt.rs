@@ -44,9 +44,9 @@ pub(crate) struct PtPlace {
     #[arg(long, value_name = "NAME")]
     pub(crate) sandbox: Option<String>,
 
-    /// For all of it
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "60s")]
-    pub(crate) timeout: Duration,
+    /// For all of it [default: 60s; 1h for logs, rescan and download]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
 
     /// Print JSON
     #[arg(long)]

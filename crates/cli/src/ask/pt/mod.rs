@@ -3,6 +3,7 @@
 mod text;
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use belljar_client::config::ConfigError;
@@ -21,6 +22,11 @@ use crate::args::{
 use crate::exit::ExitCode;
 use crate::failure::{Failure, print};
 
+/// Time for a question where nobody says how much.
+const QUESTION: Duration = Duration::from_secs(60);
+/// Time for files of any size where nobody says how much.
+const TRANSFER: Duration = Duration::from_secs(3600);
+
 /// Does what is asked of it.
 ///
 /// # Errors
@@ -29,24 +35,28 @@ use crate::failure::{Failure, print};
 pub(crate) fn pt(args: &PtArgs) -> Result<ExitCode, Failure> {
     block_on(async {
         match &args.action {
-            PtAction::Status(args) => within(&args.place, status(args)).await,
-            PtAction::Version(args) => within(&args.place, version(&args.place)).await,
+            PtAction::Status(args) => within(&args.place, QUESTION, status(args)).await,
+            PtAction::Version(args) => within(&args.place, QUESTION, version(&args.place)).await,
             PtAction::Settings(PtSettingsArgs { action: Some(PtSettingsAction::Set(args)), .. }) => {
-                within(&args.place, set(args)).await
+                within(&args.place, QUESTION, set(args)).await
             }
-            PtAction::Settings(args) => within(&args.place, settings(args)).await,
-            PtAction::Logs(args) => within(&args.place, logs(args)).await,
-            PtAction::Tasks(args) => within(&args.place, tasks(args)).await,
-            PtAction::Queue(args) => within(&args.place, queue(args)).await,
-            PtAction::Images(args) => within(&args.place, images(&args.place)).await,
-            PtAction::Rescan(args) => within(&args.place, rescan(args)).await,
-            PtAction::Download(args) => within(&args.place, download(args)).await,
+            PtAction::Settings(args) => within(&args.place, QUESTION, settings(args)).await,
+            PtAction::Logs(args) => within(&args.place, TRANSFER, logs(args)).await,
+            PtAction::Tasks(args) => within(&args.place, QUESTION, tasks(args)).await,
+            PtAction::Queue(args) => within(&args.place, QUESTION, queue(args)).await,
+            PtAction::Images(args) => within(&args.place, QUESTION, images(&args.place)).await,
+            PtAction::Rescan(args) => within(&args.place, TRANSFER, rescan(args)).await,
+            PtAction::Download(args) => within(&args.place, TRANSFER, download(args)).await,
         }
     })
 }
 
-async fn within(place: &PtPlace, work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
-    let time = place.timeout;
+async fn within(
+    place: &PtPlace,
+    usual: Duration,
+    work: impl Future<Output = Result<ExitCode, Failure>>,
+) -> Result<ExitCode, Failure> {
+    let time = place.timeout.unwrap_or(usual);
     tokio::time::timeout(time, work).await.unwrap_or_else(|_| {
         Err(Failure::from(anyhow!("not done after {} s", time.as_secs_f32())).hint("--timeout allows more"))
     })
