@@ -7,12 +7,27 @@ What it does better is said at each class and in docs/migrating-from-sandboxapi.
 
 from .base import Sandbox, SandboxAPI, SandboxError, generate_config_file
 from .cuckoo import CuckooAPI, CuckooSandbox
+from .falcon import FalconAPI, FalconSandbox
+from .fireeye import FireEyeAPI, FireEyeSandbox
+from .joe import JoeAPI, JoeSandbox
+from .vmray import VMRayAPI, VMRaySandbox
+from .wildfire import WildFireAPI, WildFireSandbox
 
 __all__ = [
     "CuckooAPI",
     "CuckooSandbox",
+    "FalconAPI",
+    "FalconSandbox",
+    "FireEyeAPI",
+    "FireEyeSandbox",
+    "JoeAPI",
+    "JoeSandbox",
     "Sandbox",
     "SandboxAPI",
     "SandboxError",
+    "VMRayAPI",
+    "VMRaySandbox",
+    "WildFireAPI",
+    "WildFireSandbox",
     "generate_config_file",
 ]
