@@ -93,7 +93,7 @@ impl Entry {
         hosts.find(|host| {
             let within =
                 |cloud: &&str| host.strip_suffix(*cloud).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-            self.product.clouds.iter().any(|cloud| within(&cloud))
+            self.product.clouds.iter().any(within)
         })
     }
 

@@ -295,7 +295,7 @@ impl Execution {
         self.read(fact).await
     }
 
-    async fn read<T: DeserializeOwned>(&self, fact: Fact) -> Result<T> {
+    async fn read<T: DeserializeOwned + Send + 'static>(&self, fact: Fact) -> Result<T> {
         self.send(Call::get(fact.step(), [fact.path(), ""])).await?.json().await
     }
 

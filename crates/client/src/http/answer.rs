@@ -13,6 +13,8 @@ use crate::execution::{HttpError, Response};
 use crate::sandbox::Download;
 use crate::spool::Spooled;
 
+/// Bytes of a body that are parsed where they came, without a thread for it: a millisecond's work.
+const AT_ONCE: u64 = 256 << 10;
 /// Bytes of an answer that are shown in an error.
 const SHOWN: usize = 300;
 /// Bytes of an answer that is an error, at most.
@@ -124,9 +126,8 @@ impl Answer {
     ///
     /// # Errors
     /// As [`Answer::bytes`]; [`ErrorKind::Malformed`] when it is something else, with its beginning: a page of a proxy, for example.
-    pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
-        let limit = self.context.max_answer_bytes();
-        self.json_within(limit).await
+    pub async fn json<T: DeserializeOwned + Send + 'static>(self) -> Result<T> {
+        Ok(self.report().await?.1)
     }
 
     /// The body as JSON of some type, if it has no more than `limit` bytes: for answers that are held in memory as values, which are much larger
@@ -134,12 +135,9 @@ impl Answer {
     ///
     /// # Errors
     /// As [`Answer::json`], with this limit.
-    pub async fn json_within<T: DeserializeOwned>(self, limit: u64) -> Result<T> {
+    pub async fn json_within<T: DeserializeOwned + Send + 'static>(self, limit: u64) -> Result<T> {
         let context = self.context.clone();
-        let body = self.bytes_within(limit).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            context.error(ErrorKind::Malformed(format!("{error}, in: {}", context.shown(&body, SHOWN))))
-        })
+        Ok(read(self.spool_within(limit).await?, context).await?.1)
     }
 
     /// The body, whole, wherever there is room for it.
@@ -147,8 +145,12 @@ impl Answer {
     /// # Errors
     /// As [`Answer::bytes`]; [`ErrorKind::Sink`] when there is no room on the disk.
     pub async fn spool(self) -> Result<Spooled> {
+        let limit = self.context.max_answer_bytes();
+        self.spool_within(limit).await
+    }
+
+    async fn spool_within(self, limit: u64) -> Result<Spooled> {
         let (mut pieces, context) = self.pieces();
-        let limit = context.max_answer_bytes();
         let reading = async {
             let mut spooled = Spooled::default();
             while let Some(piece) = pieces.next().await {
@@ -169,21 +171,7 @@ impl Answer {
     /// As [`Answer::spool`]; [`ErrorKind::Malformed`] when it is something else.
     pub async fn report<T: DeserializeOwned + Send + 'static>(self) -> Result<(Spooled, T)> {
         let context = self.context.clone();
-        let spooled = self.spool().await?;
-        // Minutes of a processor, where a report is large.
-        let read = tokio::task::spawn_blocking(move || {
-            let read = spooled.json();
-            (spooled, read)
-        });
-        let (spooled, read) =
-            read.await.map_err(|_| context.error(ErrorKind::Malformed("it cannot be read".to_owned())))?;
-        match read {
-            Ok(read) => Ok((spooled, read)),
-            Err(error) => {
-                let start = context.shown(&spooled.start(SHOWN * 4), SHOWN);
-                Err(context.error(ErrorKind::Malformed(format!("{error}, in: {start}"))))
-            }
-        }
+        read(self.spool().await?, context).await
     }
 
     /// The body as it comes, for something large.
@@ -249,6 +237,29 @@ impl Answer {
         let message =
             if message.is_empty() { status.canonical_reason().unwrap_or("no text").to_owned() } else { message };
         context.error(kind(&value, ErrorKind::of_status(status.as_u16(), message, retry_after)))
+    }
+}
+
+/// What a type wants of a body.
+async fn read<T: DeserializeOwned + Send + 'static>(spooled: Spooled, context: Context) -> Result<(Spooled, T)> {
+    let length = spooled.length();
+    let parse = move || {
+        let read = spooled.json();
+        (spooled, read)
+    };
+    // Minutes of a processor, where a report is large.
+    let (spooled, read) = if length <= AT_ONCE {
+        parse()
+    } else {
+        let parsing = tokio::task::spawn_blocking(parse).await;
+        parsing.map_err(|_| context.error(ErrorKind::Malformed("it cannot be read".to_owned())))?
+    };
+    match read {
+        Ok(read) => Ok((spooled, read)),
+        Err(error) => {
+            let start = context.shown(&spooled.start(SHOWN * 4), SHOWN);
+            Err(context.error(ErrorKind::Malformed(format!("{error}, in: {start}"))))
+        }
     }
 }
 

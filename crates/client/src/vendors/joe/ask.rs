@@ -42,13 +42,17 @@ impl Joe {
     }
 
     /// What an answer has in `data`.
-    pub(super) async fn data<T: DeserializeOwned>(&self, step: Step, answer: Answer) -> Result<T> {
+    pub(super) async fn data<T: DeserializeOwned + Send + 'static>(&self, step: Step, answer: Answer) -> Result<T> {
         let (data, _) = self.envelope(step, answer).await?;
         data.ok_or_else(|| self.malformed(step, "an answer without `data`"))
     }
 
     /// What an answer has in `data`, and what the next page of it is asked for with.
-    async fn envelope<T: DeserializeOwned>(&self, step: Step, answer: Answer) -> Result<(Option<T>, Option<String>)> {
+    async fn envelope<T: DeserializeOwned + Send + 'static>(
+        &self,
+        step: Step,
+        answer: Answer,
+    ) -> Result<(Option<T>, Option<String>)> {
         #[derive(Deserialize)]
         struct Envelope<T> {
             data: Option<T>,

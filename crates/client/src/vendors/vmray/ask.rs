@@ -41,7 +41,7 @@ impl VmRay {
         if answer.status().is_success() { Ok(answer) } else { Err(answer.into_error_as(words, kind).await) }
     }
 
-    async fn envelope<T: DeserializeOwned>(&self, step: Step, call: Call) -> Result<Envelope<T>> {
+    async fn envelope<T: DeserializeOwned + Send + 'static>(&self, step: Step, call: Call) -> Result<Envelope<T>> {
         let envelope: Envelope<T> = self.send(call).await?.json().await?;
         if envelope.result.as_deref() == Some("error") || (envelope.data.is_none() && envelope.error_msg.is_some()) {
             let message = envelope.error_msg.unwrap_or_else(|| "an error without a text".to_owned());
@@ -50,13 +50,13 @@ impl VmRay {
         Ok(envelope)
     }
 
-    pub(super) async fn data<T: DeserializeOwned>(&self, step: Step, call: Call) -> Result<T> {
+    pub(super) async fn data<T: DeserializeOwned + Send + 'static>(&self, step: Step, call: Call) -> Result<T> {
         let data = self.envelope(step, call).await?.data;
         data.ok_or_else(|| self.malformed(step, "an answer without `data`"))
     }
 
     /// A list, page by page; members that are something else are left out.
-    async fn list<T: DeserializeOwned>(&self, step: Step, call: Call) -> Result<Vec<T>> {
+    async fn list<T: DeserializeOwned + Send + 'static>(&self, step: Step, call: Call) -> Result<Vec<T>> {
         let mut items = Vec::new();
         let mut call = call;
         for _ in 0..MAX_PAGES {
