@@ -54,6 +54,10 @@ class SandboxAPI:
     def _secrets(self) -> List[str]:
         return []
 
+    # Sent with each request: keys, most often.
+    def _headers(self) -> Dict[str, str]:
+        return {}
+
     def _request(
         self,
         uri: str,
@@ -87,7 +91,7 @@ class SandboxAPI:
         address = f"{self.api_url}{uri}"
         origin, path, query, basic = _parts(address)
         shown = origin + "/" + "/".join(path)
-        sent: List[Tuple[str, str]] = list((headers or {}).items())
+        sent: List[Tuple[str, str]] = list({**(headers or {}), **self._headers()}.items())
         login = auth or basic
         if login:
             sent.append(("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, List, Mapping, Optional
+from typing import IO, Any, Dict, List, Mapping, Optional
 
 from ._base import Answer, SandboxAPI, SandboxError, Upload, rewound
 
@@ -27,6 +27,9 @@ class FalconAPI(SandboxAPI):
     def _secrets(self) -> List[str]:
         return [self.key]
 
+    def _headers(self) -> Dict[str, str]:
+        return {"api-key": self.key, "User-Agent": "Falcon Sandbox", "Accept": "application/json"}
+
     def _request(
         self,
         uri: str,
@@ -36,14 +39,7 @@ class FalconAPI(SandboxAPI):
         headers: Optional[Mapping[str, str]] = None,
         auth: Any = None,
     ) -> Answer:
-        params = {**(params or {}), "environment_id": self.env_id}
-        headers = {
-            **(headers or {}),
-            "api-key": self.key,
-            "User-Agent": "Falcon Sandbox",
-            "Accept": "application/json",
-        }
-        return super()._request(uri, method, params, files, headers)
+        return super()._request(uri, method, {**(params or {}), "environment_id": self.env_id}, files, headers)
 
     def analyze(self, handle: IO[bytes], filename: str) -> str:
         """Submits a file; the job's id."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, List, Mapping, Optional
+from typing import IO, Any, Dict, List, Optional
 
-from ._base import Answer, SandboxAPI, SandboxError, Upload, rewound
+from ._base import SandboxAPI, SandboxError, rewound
 
 FILTERS = (
     "general",
@@ -36,16 +36,8 @@ class MetaDefenderSandboxAPI(SandboxAPI):
     def _secrets(self) -> List[str]:
         return [self.api_key]
 
-    def _request(
-        self,
-        uri: str,
-        method: str = "GET",
-        params: Optional[Mapping[str, Any]] = None,
-        files: Optional[Mapping[str, Upload]] = None,
-        headers: Optional[Mapping[str, str]] = None,
-        auth: Any = None,
-    ) -> Answer:
-        return super()._request(uri, method, params, files, {**(headers or {}), "X-Api-Key": self.api_key})
+    def _headers(self) -> Dict[str, str]:
+        return {"X-Api-Key": self.api_key}
 
     def analyze(
         self, handle: IO[bytes], filename: str, password: Optional[str] = None, is_private: bool = False
@@ -118,19 +110,10 @@ class OpswatAPI(SandboxAPI):
     def _secrets(self) -> List[str]:
         return [self.api_key]
 
-    def _request(
-        self,
-        uri: str,
-        method: str = "GET",
-        params: Optional[Mapping[str, Any]] = None,
-        files: Optional[Mapping[str, Upload]] = None,
-        headers: Optional[Mapping[str, str]] = None,
-        auth: Any = None,
-    ) -> Answer:
+    def _headers(self) -> Dict[str, str]:
         if not self.api_key:
             raise SandboxError("Missing token")
-        headers = {**(headers or {}), "apikey": self.api_key, "sandbox": self.profile}
-        return super()._request(uri, method, params, files, headers)
+        return {"apikey": self.api_key, "sandbox": self.profile}
 
     def analyze(self, handle: IO[bytes], filename: str) -> str:
         """Submits a file; the id of its dynamic analysis."""

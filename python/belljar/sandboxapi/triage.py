@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import IO, Any, Dict, List, Mapping, Optional
 
-from ._base import Answer, SandboxAPI, SandboxError, Upload, rewound
+from ._base import SandboxAPI, SandboxError, Upload, rewound
 
 
 class TriageAPI(SandboxAPI):
@@ -28,6 +28,9 @@ class TriageAPI(SandboxAPI):
     def _secrets(self) -> List[str]:
         return [self.api_key]
 
+    def _headers(self) -> Dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}"}
+
     def _ask(
         self,
         uri: str,
@@ -35,7 +38,7 @@ class TriageAPI(SandboxAPI):
         params: Optional[Mapping[str, Any]] = None,
         files: Optional[Mapping[str, Upload]] = None,
     ) -> Any:
-        answer: Answer = self._request(uri, method, params, files, {"Authorization": f"Bearer {self.api_key}"})
+        answer = self._request(uri, method, params, files)
         said = self._json(answer, uri)
         if isinstance(said, dict) and "error" in said:
             self._raised(f"Triage raised an error: {said['error']} - {said.get('message', '')}")

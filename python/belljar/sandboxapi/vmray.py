@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, Dict, List, Mapping, Optional
+from typing import IO, Any, Dict, List
 
-from ._base import Answer, SandboxAPI, Upload, rewound
+from ._base import SandboxAPI, rewound
 
 URL = "https://cloud.vmray.com"
 """Where it is, when nobody says otherwise."""
@@ -23,17 +23,8 @@ class VMRayAPI(SandboxAPI):
     def _secrets(self) -> List[str]:
         return [self.api_key]
 
-    def _request(
-        self,
-        uri: str,
-        method: str = "GET",
-        params: Optional[Mapping[str, Any]] = None,
-        files: Optional[Mapping[str, Upload]] = None,
-        headers: Optional[Mapping[str, str]] = None,
-        auth: Any = None,
-    ) -> Answer:
-        headers = {**(headers or {}), "Authorization": f"api_key {self.api_key}"}
-        return super()._request(uri, method, params, files, headers)
+    def _headers(self) -> Dict[str, str]:
+        return {"Authorization": f"api_key {self.api_key}"}
 
     def analyze(self, handle: IO[bytes], filename: str) -> int:
         """Submits a file; the sample's id."""
