@@ -1,4 +1,4 @@
-"""The interface of the branch of InQuest's sandboxapi that was to become 2.0. Numbers are those of the list of behaviours that its own tests check."""
+"""The interface of the branch of InQuest's sandboxapi that was to become 2.0. Numbers are those of the behaviours that its own tests check."""
 
 import json
 import os
