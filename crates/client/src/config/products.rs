@@ -123,7 +123,7 @@ impl Given {
     }
 }
 
-/// All products.
+/// All products, in the order of [`Vendor::ALL`].
 pub static PRODUCTS: &[Product] = &[
     Product {
         name: "cuckoo",
@@ -152,6 +152,28 @@ pub static PRODUCTS: &[Product] = &[
         }),
     },
     Product {
+        name: "cuckoo3",
+        title: "Cuckoo 3",
+        address: None,
+        clouds: &["cuckoo-hatch.cert.ee"],
+        keys: &[key("key", Kind::Secret, true, "A key of its API.")],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::Cuckoo3)?;
+            Ok(Arc::new(Cuckoo3::new(Cuckoo3Settings { http: given.http, key })?))
+        }),
+    },
+    Product {
+        name: "cape",
+        title: "CAPE",
+        address: None,
+        clouds: &["capesandbox.com"],
+        keys: &[key("key", Kind::Secret, false, "A key of its API, where it asks for one.")],
+        open: Some(|given| {
+            let token = given.secret("key");
+            Ok(Arc::new(Cape::new(CapeSettings { http: given.http, token })?))
+        }),
+    },
+    Product {
         name: "falcon",
         title: "Falcon Sandbox, Hybrid Analysis",
         address: Some(HYBRID_ANALYSIS),
@@ -174,53 +196,6 @@ pub static PRODUCTS: &[Product] = &[
             let defaults = FalconSettings::new(given.http, key);
             let environment = environment.unwrap_or(defaults.environment);
             Ok(Arc::new(Falcon::new(FalconSettings { environment, sharing, ..defaults })?))
-        }),
-    },
-    Product {
-        name: "joe",
-        title: "Joe Sandbox",
-        address: Some(JOE_CLOUD),
-        clouds: &["joesecurity.org"],
-        keys: &[
-            key("key", Kind::Secret, true, "Its API key."),
-            key(
-                "accept_tac",
-                Kind::Flag,
-                true,
-                "Whether you accept the vendor's terms and conditions: nothing is submitted without.",
-            ),
-            key("chunk_bytes", Kind::Number, false, "Larger samples go in pieces of so many bytes; 0 for never."),
-        ],
-        open: Some(|given| {
-            let key = given.required("key", Vendor::Joe)?;
-            let mut settings = JoeSettings::new(given.http.clone(), key);
-            settings.accept_tac = given.flag("accept_tac").unwrap_or(false);
-            if let Some(bytes) = given.number("chunk_bytes") {
-                settings.chunk_bytes = Some(bytes).filter(|bytes| *bytes > 0);
-            }
-            Ok(Arc::new(Joe::new(settings)?))
-        }),
-    },
-    Product {
-        name: "cuckoo3",
-        title: "Cuckoo 3",
-        address: None,
-        clouds: &["cuckoo-hatch.cert.ee"],
-        keys: &[key("key", Kind::Secret, true, "A key of its API.")],
-        open: Some(|given| {
-            let key = given.required("key", Vendor::Cuckoo3)?;
-            Ok(Arc::new(Cuckoo3::new(Cuckoo3Settings { http: given.http, key })?))
-        }),
-    },
-    Product {
-        name: "cape",
-        title: "CAPE",
-        address: None,
-        clouds: &["capesandbox.com"],
-        keys: &[key("key", Kind::Secret, false, "A key of its API, where it asks for one.")],
-        open: Some(|given| {
-            let token = given.secret("key");
-            Ok(Arc::new(Cape::new(CapeSettings { http: given.http, token })?))
         }),
     },
     Product {
@@ -271,6 +246,31 @@ pub static PRODUCTS: &[Product] = &[
         }),
     },
     Product {
+        name: "joe",
+        title: "Joe Sandbox",
+        address: Some(JOE_CLOUD),
+        clouds: &["joesecurity.org"],
+        keys: &[
+            key("key", Kind::Secret, true, "Its API key."),
+            key(
+                "accept_tac",
+                Kind::Flag,
+                true,
+                "Whether you accept the vendor's terms and conditions: nothing is submitted without.",
+            ),
+            key("chunk_bytes", Kind::Number, false, "Larger samples go in pieces of so many bytes; 0 for never."),
+        ],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::Joe)?;
+            let mut settings = JoeSettings::new(given.http.clone(), key);
+            settings.accept_tac = given.flag("accept_tac").unwrap_or(false);
+            if let Some(bytes) = given.number("chunk_bytes") {
+                settings.chunk_bytes = Some(bytes).filter(|bytes| *bytes > 0);
+            }
+            Ok(Arc::new(Joe::new(settings)?))
+        }),
+    },
+    Product {
         name: "vmray",
         title: "VMRay",
         address: Some(VMRAY_CLOUD),
@@ -282,27 +282,30 @@ pub static PRODUCTS: &[Product] = &[
         }),
     },
     Product {
-        name: "pt",
-        title: "PT Sandbox",
-        address: None,
-        clouds: &[],
+        name: "wildfire",
+        title: "WildFire of Palo Alto Networks",
+        address: Some(WILDFIRE_CLOUD),
+        clouds: &["wildfire.paloaltonetworks.com"],
         keys: &[
-            key("key", Kind::Secret, false, "The key of its Public API; without one only `belljar pt` can ask it."),
-            key("source", Kind::Flag, false, "The key is bound to a source, which says how files are scanned."),
-            key("login", Kind::Text, false, "Who logs in to its web interface, for what the Public API does not tell."),
-            key("password", Kind::Secret, false, "The password for `login`."),
-            key("ldap", Kind::Flag, false, "`login` is an account of the directory (LDAP)."),
-            key("login_host", Kind::Text, false, "The host of its login page, where that is another."),
+            key("key", Kind::Secret, true, "The key."),
+            key("agent", Kind::OneOf(&["pcc", "prismaaccessapi"]), false, "Whose key it is, if not WildFire's own."),
         ],
-        open: Some(|given| Ok(Arc::new(Pt::new(given.into())?))),
+        open: Some(|given| {
+            let key = given.required("key", Vendor::WildFire)?;
+            let agent = given.text("agent");
+            Ok(Arc::new(WildFire::new(WildFireSettings { http: given.http, key, agent })?))
+        }),
     },
     Product {
-        name: "premierlangage",
-        title: "PremierLangage, or belljar serve: runs programs and analyses nothing",
-        address: None,
-        clouds: &[],
-        keys: &[key("key", Kind::Secret, false, "The key of a belljar server that wants one.")],
-        open: None,
+        name: "triage",
+        title: "Hatching Triage, Recorded Future Sandbox",
+        address: Some(TRIAGE_CLOUD),
+        clouds: &["tria.ge"],
+        keys: &[key("key", Kind::Secret, true, "The API key.")],
+        open: Some(|given| {
+            let key = given.required("key", Vendor::Triage)?;
+            Ok(Arc::new(Triage::new(TriageSettings { http: given.http, key })?))
+        }),
     },
     Product {
         name: "metadefender",
@@ -336,30 +339,27 @@ pub static PRODUCTS: &[Product] = &[
         }),
     },
     Product {
-        name: "triage",
-        title: "Hatching Triage, Recorded Future Sandbox",
-        address: Some(TRIAGE_CLOUD),
-        clouds: &["tria.ge"],
-        keys: &[key("key", Kind::Secret, true, "The API key.")],
-        open: Some(|given| {
-            let key = given.required("key", Vendor::Triage)?;
-            Ok(Arc::new(Triage::new(TriageSettings { http: given.http, key })?))
-        }),
+        name: "pt",
+        title: "PT Sandbox",
+        address: None,
+        clouds: &[],
+        keys: &[
+            key("key", Kind::Secret, false, "The key of its Public API; without one only `belljar pt` can ask it."),
+            key("source", Kind::Flag, false, "The key is bound to a source, which says how files are scanned."),
+            key("login", Kind::Text, false, "Who logs in to its web interface, for what the Public API does not tell."),
+            key("password", Kind::Secret, false, "The password for `login`."),
+            key("ldap", Kind::Flag, false, "`login` is an account of the directory (LDAP)."),
+            key("login_host", Kind::Text, false, "The host of its login page, where that is another."),
+        ],
+        open: Some(|given| Ok(Arc::new(Pt::new(given.into())?))),
     },
     Product {
-        name: "wildfire",
-        title: "WildFire of Palo Alto Networks",
-        address: Some(WILDFIRE_CLOUD),
-        clouds: &["wildfire.paloaltonetworks.com"],
-        keys: &[
-            key("key", Kind::Secret, true, "The key."),
-            key("agent", Kind::OneOf(&["pcc", "prismaaccessapi"]), false, "Whose key it is, if not WildFire's own."),
-        ],
-        open: Some(|given| {
-            let key = given.required("key", Vendor::WildFire)?;
-            let agent = given.text("agent");
-            Ok(Arc::new(WildFire::new(WildFireSettings { http: given.http, key, agent })?))
-        }),
+        name: "premierlangage",
+        title: "PremierLangage, or belljar serve: runs programs and analyses nothing",
+        address: None,
+        clouds: &[],
+        keys: &[key("key", Kind::Secret, false, "The key of a belljar server that wants one.")],
+        open: None,
     },
 ];
 
