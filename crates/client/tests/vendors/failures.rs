@@ -16,18 +16,21 @@ async fn everybody(
     check: impl Fn(&dyn Sandbox, Step, Result<Came>),
 ) -> StandIn {
     let server = StandIn::start(move |request| logged_in(request).unwrap_or_else(|| fails(request))).await;
-    for sandbox in clients(&server.address).await {
-        for step in steps(&*sandbox) {
-            let asked = tokio::time::timeout(HANGS, ask(&*sandbox, step)).await;
+    let clients = clients(&server.address).await;
+    // Side by side, since most of some tests is waiting.
+    let all = clients.iter().map(async |sandbox| {
+        for step in steps(&**sandbox) {
+            let asked = tokio::time::timeout(HANGS, ask(&**sandbox, step)).await;
             let came = asked.unwrap_or_else(|_| panic!("{}, {step:?}: hangs", sandbox.name()));
             if let Err(error) = &came {
                 let text = format!("{error} {error:?}");
                 assert!(!text.contains(KEY), "{}, {step:?}: {text}", sandbox.name());
                 assert!(text.contains(sandbox.name()), "which sandbox? {text}");
             }
-            check(&*sandbox, step, came);
+            check(&**sandbox, step, came);
         }
-    }
+    });
+    futures_util::future::join_all(all).await;
     server
 }
 
