@@ -7,6 +7,7 @@ mod asked;
 mod blocking;
 mod cape;
 mod clients;
+mod connections;
 mod cuckoo;
 mod cuckoo3;
 mod failures;
