@@ -7,7 +7,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use super::transport::Context;
+use super::context::Context;
 use crate::error::{ErrorKind, Result};
 use crate::execution::{HttpError, Response};
 use crate::sandbox::Download;
