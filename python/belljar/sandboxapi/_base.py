@@ -13,7 +13,8 @@ from typing import IO, Any, Dict, List, Mapping, NoReturn, Optional, Tuple, Unio
 from .. import _native
 from .._errors import Error, TimedOutError, TransportError
 from .._sample import spooled
-from ..sandbox_api._http import Answer, Headers
+from ..sandbox_api._http import Answer as Answer
+from ..sandbox_api._http import Headers
 
 TRIES = 3
 """Tries of a request whose connection fails."""
