@@ -7,6 +7,9 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use crate::sample::Origin;
 
+/// Bytes of a file in memory that are copied, to go out with what stands around them.
+const SMALL: usize = 128 << 10;
+
 /// One part of a form.
 #[derive(Debug, Clone)]
 pub enum Part {
@@ -54,15 +57,13 @@ pub(super) async fn open(parts: &[Part]) -> io::Result<Form> {
     let boundary = uuid::Uuid::new_v4().simple().to_string();
     let mut length = 0;
     let mut pieces: Vec<BoxStream<'static, io::Result<Bytes>>> = Vec::new();
-    let text = |text: String, length: &mut u64, pieces: &mut Vec<BoxStream<'static, _>>| {
-        *length += text.len() as u64;
-        pieces.push(stream::iter([Ok(Bytes::from(text))]).boxed());
-    };
+    // What is in memory and small goes out in one piece: each costs a write.
+    let mut small = Vec::new();
     for part in parts {
         match part {
-            Part::Field { name, text: value } => {
+            Part::Field { name, text } => {
                 let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n", quoted(name));
-                text(format!("{head}{value}\r\n"), &mut length, &mut pieces);
+                small.extend_from_slice(format!("{head}{text}\r\n").as_bytes());
             }
             Part::File { name, file_name, origin } => {
                 let head = format!(
@@ -70,17 +71,30 @@ pub(super) async fn open(parts: &[Part]) -> io::Result<Form> {
                     quoted(name),
                     quoted(file_name)
                 );
-                text(head, &mut length, &mut pieces);
-                let (of_file, bytes) = origin.open().await?;
-                length += of_file;
-                pieces.push(bytes);
-                text("\r\n".to_owned(), &mut length, &mut pieces);
+                small.extend_from_slice(head.as_bytes());
+                match origin {
+                    Origin::Bytes(bytes) if small.len() + bytes.len() <= SMALL => small.extend_from_slice(bytes),
+                    _ => {
+                        let (of_file, bytes) = origin.open().await?;
+                        length += small.len() as u64 + of_file;
+                        pieces.push(one(std::mem::take(&mut small)));
+                        pieces.push(bytes);
+                    }
+                }
+                small.extend_from_slice(b"\r\n");
             }
         }
     }
-    text(format!("--{boundary}--\r\n"), &mut length, &mut pieces);
+    small.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    length += small.len() as u64;
+    pieces.push(one(small));
     let bytes = stream::iter(pieces).flatten().boxed();
     Ok(Form { content_type: format!("multipart/form-data; boundary={boundary}"), length, bytes })
+}
+
+/// A stream of one piece.
+fn one(bytes: Vec<u8>) -> BoxStream<'static, io::Result<Bytes>> {
+    stream::iter([Ok(Bytes::from(bytes))]).boxed()
 }
 
 /// A name between quotation marks, as browsers write it (WHATWG HTML, "multipart/form-data encoding algorithm").
