@@ -9,12 +9,16 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::Submission;
 use crate::verdict::Verdict;
 
+/// How long somebody else's lock is waited for, before it is taken for another process that uses the journal.
+const LOCKED: Duration = Duration::from_millis(500);
 /// Bytes of one line, at most.
 const MAX_LINE: u64 = 1 << 20;
 /// Lines of a journal, at most.
@@ -109,10 +113,15 @@ impl Journal {
         if !file.metadata().map_err(broken)?.is_file() {
             return Err(broken(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
         }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(path)),
-            Err(TryLockError::Error(source)) => return Err(broken(source)),
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // A program that this process is just starting holds all files until it runs, also those that were closed since.
+                Err(TryLockError::WouldBlock) if began.elapsed() < LOCKED => thread::sleep(LOCKED / 20),
+                Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(path)),
+                Err(TryLockError::Error(source)) => return Err(broken(source)),
+            }
         }
         let (standings, whole) = read(&path, &file)?;
         let length = file.metadata().map_err(broken)?.len();
